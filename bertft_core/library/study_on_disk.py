@@ -12,6 +12,7 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.base import NAME_PATTERN
+from bertft_core.config.ready_studies import ready_names
 from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
@@ -142,9 +143,10 @@ def open_study(study_dir: StudyDir) -> StudyOnDisk:
 
 
 def study_dir_of(name: str, home: str | Path | None) -> StudyDir:
-    """The folder of a study, which need not be there, given by its name or its config file. Raises `UserError`."""
+    """The folder of a study, which need not be there, by its name, its config file, or a ready one's name. Raises `UserError`."""
     where = home_dir(home)
-    return StudyDir(where, load_study(name).name if is_config(name) else study_name(name))
+    by_config = is_config(name) or (name in ready_names() and name not in known_studies(where))
+    return StudyDir(where, load_study(name).name if by_config else study_name(name))
 
 
 def _not_found(name: str, where: Path) -> UserError:

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import shown, without_password
 from bertft_core.records.event_records import DATASET_UPDATED, DatasetUpdated
 from bertft_core.report.study_as_yaml import shortest_values
 from bertft_core.storage.home_folder import home_dir
+from flows.cli.find_study import load_config
 from flows.cli.server_answers import wrong_prefect_credentials
 from flows.cli.terminal import say
 from tasks.tracking.store_login import was_refused
@@ -30,8 +31,9 @@ HOW_TO_SERVE = "\n            ".join(
 
 def announce_command(config: Path, overrides: list[str], home: Path | None) -> int:
     """Emit the event for a valid study, and return when the server has it. Raises `UserError` when no server answers."""
-    study = load_study(config, overrides)  # a mistake is reported here, not in the log of a worker
-    announce(study, None if home is None else home_dir(home))
+    where = home_dir(home)
+    study = load_config(config, overrides, where)  # a mistake is reported here, not in the log of a worker
+    announce(study, None if home is None else where)
     return 0
 
 

@@ -7,16 +7,17 @@ from bertft_core.config.addresses import shown
 from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, study_dir_of
 from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.home_folder import home_dir
+from flows.cli.advice import command_to_paste
 from flows.cli.data_in_use import DataInUse
 from flows.cli.find_study import find_study
 from flows.cli.plan_command import size_words
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 from flows.cli.unused_artifacts import of_artifacts
-from flows.cli.unused_files import Leftover, of_home, of_study
+from flows.cli.unused_files import Leftover, of_home, of_study, values_of
 from tasks.study_lock import held
 
 
-def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
+def clean_command(name: str | None, home: Path | None, *, yes: bool, as_json: bool = False) -> int:
     """List what can go from a study or from the whole home, and delete it with `yes`.
 
     Raises `UserError` while a command runs, and for a damaged record.
@@ -34,12 +35,15 @@ def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
         if yes:
             leftovers = _delete(leftovers, studies, data)
     total = sum(leftover.n_bytes for leftover in leftovers)
-    if not leftovers:
+    if as_json:
+        say_json({"home": str(where), "deleted": yes, "n_bytes": total, "files": values_of(leftovers, where)})
+    elif not leftovers:
         say("nothing to delete")
     elif yes:
         say(f"deleted: {len(leftovers)} files and folders, {size_words(total)}")
     else:
-        say(f"would delete {len(leftovers)} files and folders, {size_words(total)}; do it with --yes")
+        again = command_to_paste("clean", *([] if name is None else [name]), "--yes", home=where)
+        say(f"would delete {len(leftovers)} files and folders, {size_words(total)}; do it with --yes: {again}")
     return 0
 
 

@@ -1,7 +1,6 @@
 """`bertft compare`: compare arms within one study or across studies, from their stored runs."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.library.compare import table_results
-from bertft_core.library.study_on_disk import StudyOnDisk, is_config, known_studies, study_name
+from bertft_core.library.study_on_disk import StudyOnDisk, is_config, known_studies, study_dir_of
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
 from bertft_core.storage.home_folder import COMPARISONS, home_dir
@@ -21,7 +20,7 @@ from bertft_core.storage.output_file import check_output_folder, is_special
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import find_study
-from flows.cli.terminal import say
+from flows.cli.terminal import advise, note, say, say_json, warn
 
 WRITTEN = (COMPARISON_FILE, "comparison.html", "tables", "figures")
 """Everything in the folder of a comparison."""
@@ -62,7 +61,7 @@ def compare_command(
         comparison = compare_studies(list(once.values()), request)
     page = _print_and_write(comparison, output or where / COMPARISONS / _folder_name(comparison.studies), as_json=as_json)
     if not tables and (problem := _log(where, uri, comparison, page.parent)) is not None:
-        say(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
+        warn(f"the comparison is not in MLflow: {problem}")
     return 0
 
 
@@ -87,9 +86,15 @@ def _print_and_write(comparison: Comparison, folder: Path, *, as_json: bool) -> 
     from bertft_core.report.comparison_page import write_comparison
     from bertft_core.report.comparison_table import comparison_table
 
-    say(comparison.model_dump_json(indent=1) if as_json else comparison_table(comparison))
+    if as_json:
+        say_json(comparison.model_dump_json(indent=1))
+    else:
+        say(comparison_table(comparison))
     page = write_comparison(comparison, folder)
-    say(f"\npage      {page}", file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        note(f"page      {page}")
+    else:
+        advise(f"\npage      {page}")
     return page
 
 
@@ -114,13 +119,13 @@ def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> s
 def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResults:
     """The study of this home, or one that only MLflow has. Raises `UserError`."""
     known = known_studies(home)
-    is_here = is_config(name) or study_name(name) in known
+    is_here = is_config(name) or study_dir_of(name, home).path.name in known
     if is_here or (uri is None and not (home / "mlflow.db").is_file()):
         return _on_disk(find_study(name, home).intact())
     from tasks.tracking.logged_studies import fetch_study
 
     logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)
-    say(f"{name}: {len(logged.records)} runs from MLflow only", file=sys.stderr)
+    note(f"{name}: {len(logged.records)} runs from MLflow only")
     return logged
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.cli.terminal import has_screen, say
+from flows.cli import first_sign
+from flows.cli.terminal import has_screen, is_quiet, say
 from tasks.progress import StudyProgress
 from tasks.progress_snapshot import clock
 
@@ -16,7 +17,11 @@ PLAIN_SECONDS = 10.0
 
 @contextmanager
 def shown(progress: StudyProgress, study: str) -> Iterator[None]:
-    """Show the progress on stderr until the block ends."""
+    """Show the progress on stderr until the block ends; nothing of it with `-q`."""
+    if is_quiet():
+        yield
+        return
+    first_sign.stop()
     stop = threading.Event()
     target, words = (_show_live, (progress, stop, study)) if has_screen(sys.stderr) else (_show_plain, (progress, stop))
     thread = threading.Thread(target=target, args=words, daemon=True)

@@ -8,16 +8,17 @@ from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, open_s
 from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.retention import folder_bytes
 from bertft_core.storage.study_dir import StudyDir
+from flows.cli.advice import command_to_paste
 from flows.cli.data_in_use import DataInUse
 from flows.cli.plan_command import size_words
-from flows.cli.terminal import say
-from flows.cli.unused_files import NO_STUDY, Leftover, of_home
+from flows.cli.terminal import say, say_json
+from flows.cli.unused_files import NO_STUDY, Leftover, of_home, values_of
 from tasks.study_lock import held
 
 STUDY = "the study: config, records, predictions, models, report"
 
 
-def delete_command(name: str, home: Path | None, *, yes: bool) -> int:
+def delete_command(name: str, home: Path | None, *, yes: bool, as_json: bool = False) -> int:
     """Say what goes, and delete it with `yes`. Raises `UserError` while a command runs the study."""
     study_dir = study_dir_of(name, home)
     found = open_study(study_dir)
@@ -31,9 +32,14 @@ def delete_command(name: str, home: Path | None, *, yes: bool) -> int:
         going += data.free(_only_its_data(where, [open_study(other) for other in others], own))
         for each in going:
             say(f"{size_words(each.n_bytes):>10}  {each.path.relative_to(where)}  ({each.why})")
-        total = size_words(sum(each.n_bytes for each in going))
+        n_bytes = sum(each.n_bytes for each in going)
+        total = size_words(n_bytes)
+        if as_json:
+            files = values_of(going, where)
+            say_json({"study": study_dir.path.name, "deleted": yes, "n_bytes": n_bytes, "files": files})
         if not yes:
-            say(f"would free {total}; do it with --yes")
+            again = command_to_paste("delete", study_dir.path.name, "--yes", home=where)
+            say(f"would free {total}; do it with --yes: {again}")
             return 0
         for each in going[1:]:
             data.delete(each)

@@ -14,7 +14,7 @@ from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.find_study import find_study
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 
 MIN_DIGEST = 6
 DIGEST = re.compile(f"[0-9a-f]{{{MIN_DIGEST},64}}")
@@ -38,7 +38,10 @@ def diff_command(a: str, b: str, home: Path | None, uri: str | None, *, as_json:
     with tempfile.TemporaryDirectory(prefix="bertft-diff-") as folder:
         first, second = (find_run(name, where, Path(folder), uri) for name in (a, b))
         found = diff_runs(first.stored, second.stored, (first.card, second.card), (first.title, second.title))
-    say(found.model_dump_json(indent=1) if as_json else describe(found))
+    if as_json:
+        say_json(found.model_dump_json(indent=1))
+    else:
+        say(describe(found))
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.arguments import Config, Home, Set
+from flows.cli.completion import complete_config
 
 
 def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
@@ -19,7 +20,10 @@ def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
 
 
 def watch(
-    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="YAML files of studies whose data are files.")],
+    configs: Annotated[
+        list[Path],
+        typer.Argument(autocompletion=complete_config, metavar="CONFIG…", help="YAML files of studies whose data are files."),
+    ],
     overrides: Set = None,
     home: Home = None,
     every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=1.0, help="Time between two looks.")] = 60.0,

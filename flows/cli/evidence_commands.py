@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import Home, StudyName
+from flows.cli.arguments import Home, Json, StudyName
+from flows.cli.completion import complete_study
 
 Studies = Annotated[
-    list[str] | None, typer.Argument(metavar="[STUDY…]", help="Names of studies, their config files, or experiments in MLflow.")
+    list[str] | None,
+    typer.Argument(
+        autocompletion=complete_study, metavar="STUDY…", help="Names of studies, their config files, or experiments in MLflow."
+    ),
 ]
 
 
@@ -18,11 +22,15 @@ def compare(
         list[Path] | None,
         typer.Option("--csv", metavar="FILE", help="Predictions made elsewhere (CSV, TSV, JSONL, Parquet). Repeatable."),
     ] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="The headline metric.  [default: the first study's]")] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="Where it is scored.  [default: the first study's headline]")
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="The headline metric.  [default: the first study's]")
     ] = None,
-    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="best or final.  [default: as the headline]")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="Where it is scored.  [default: the first study's headline]")
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option("--checkpoint", metavar="NAME", help="best or final.  [default: as the headline]")
+    ] = None,
     arms: Annotated[str | None, typer.Option("--arms", metavar="A,B,…", help="Only these arms.  [default: all]")] = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="ARM", help="Every other arm against this one.  [default: all pairs]")
@@ -42,7 +50,7 @@ def compare(
             help="MLflow's store, for studies that this home lacks.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole comparison as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare every pair of arms and say what can be claimed.
 
@@ -64,23 +72,31 @@ def seeds(
     studies: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STUDY…]", help="A study, or several that differ only in their seed, for the variance between them."
+            autocompletion=complete_study,
+            metavar="STUDY…",
+            help="A study, or several that differ only in their seed, for the variance between them.",
         ),
     ] = None,
-    sd: Annotated[float | None, typer.Option("--sd", help="In place of a study: the spread over seeds.")] = None,
-    effect: Annotated[float | None, typer.Option("--effect", help="True difference to detect, in units of the metric.")] = None,
-    half_width: Annotated[float | None, typer.Option("--half-width", help="Target half-width of the interval.")] = None,
-    power: Annotated[float, typer.Option("--power", help="Probability of detecting the effect; two-sided test at 5 %.")] = 0.8,
+    sd: Annotated[float | None, typer.Option("--sd", metavar="SD", help="In place of a study: the spread over seeds.")] = None,
+    effect: Annotated[
+        float | None, typer.Option("--effect", metavar="NUMBER", help="True difference to detect, in units of the metric.")
+    ] = None,
+    half_width: Annotated[
+        float | None, typer.Option("--half-width", metavar="NUMBER", help="Target half-width of the interval.")
+    ] = None,
+    power: Annotated[
+        float, typer.Option("--power", metavar="NUMBER", help="Probability of detecting the effect; two-sided test at 5 %.")
+    ] = 0.8,
     paired: Annotated[
         bool, typer.Option("--paired/--unpaired", help="The arms share their seeds, and --sd is of the differences; or not.")
     ] = True,
-    arm: Annotated[str | None, typer.Option("--arm", help="Only this arm.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="Another metric than the headline's.")] = None,
+    arm: Annotated[str | None, typer.Option("--arm", metavar="ARM", help="Only this arm.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Another metric than the headline's.")] = None,
     exceed: Annotated[
         float | None, typer.Option("--exceed", metavar="SCORE", help="Runs until one beats this validation score.")
     ] = None,
     home: Home = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say how many seeds are needed.
 
@@ -102,6 +118,7 @@ def verify(
         bool, typer.Option("--certify", help="Make the checks of the certificate on one run, shortened to 20 steps.")
     ] = False,
     home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Train finished runs again in fresh processes, and compare.
 
@@ -111,7 +128,7 @@ def verify(
     """
     from flows.cli.verify_command import verify_command
 
-    raise typer.Exit(verify_command(study, home, runs=runs, certificate=certify))
+    raise typer.Exit(verify_command(study, home, runs=runs, certificate=certify, as_json=as_json))
 
 
 def replay(
@@ -123,6 +140,7 @@ def replay(
             "--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow's store.  [default: the one in the home]"
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Train a run again from MLflow's record alone, and compare.
 
@@ -131,7 +149,7 @@ def replay(
     """
     from flows.cli.replay_command import replay_command
 
-    raise typer.Exit(replay_command(run, home, uri))
+    raise typer.Exit(replay_command(run, home, uri, as_json=as_json))
 
 
 def diff(
@@ -147,7 +165,7 @@ def diff(
             help="MLflow's store, for runs that this home lacks.  [default: the one in the home]",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything that differs as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what differs between two runs.
 

@@ -1,18 +1,19 @@
 """`bertft init`: a commented study to start from."""
 
 import re
+import shlex
 
 from bertft_core.config.base import NAME_PATTERN
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.recipes.study_templates import DATA, study_template
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.output_file import check_output, write_output
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 
 DEFAULT_NAME = "my-study"
 
 
-def init_command(task: str, output: str) -> int:
+def init_command(task: str, output: str, *, as_json: bool = False) -> int:
     """Write the study. Raises `UserError` for an unknown task and for a file that is there."""
     if task not in DATA:
         raise UserError(
@@ -34,5 +35,7 @@ def init_command(task: str, output: str) -> int:
         )
     name = path.stem if re.fullmatch(NAME_PATTERN, path.stem) else DEFAULT_NAME
     write_output(path, study_template(task, name, path.name), "--output")
-    say(f"wrote {path}: name your files and columns in data, then: bertft check-data {path}")
+    if as_json:
+        say_json({"study": name, "path": str(path)})
+    say(f"wrote {path}: name your files and columns in data, then: {shlex.join(['bertft', 'check-data', str(path)])}")
     return 0

@@ -1,6 +1,5 @@
 """`bertft list`: every study of a home with its state, runs, headline, age and size."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.retention import folder_bytes
 from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.plan_command import size_words
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 from tasks.study_lock import is_held
 
 ENDED = ("ok", "collapsed", "diverged", "pruned")
@@ -29,20 +28,20 @@ def list_command(home: Path | None, *, as_json: bool) -> int:
     where = home_dir(home)
     rows = sorted((_row(StudyDir(where, name)) for name in known_studies(where)), key=lambda row: -row["changed_at"])
     if as_json:
-        say(json.dumps({"home": str(where), "studies": rows}, indent=1))
+        say_json({"home": str(where), "studies": rows})
         return 0
     if not rows:
         say(f"no studies in {where}")
         return 0
-    lines = [("study", "state", "runs", "headline", "age", "size")]
+    lines = [("study", "state", "runs", "age", "size", "headline")]
     lines += [
         (
             row["study"],
             row["state"],
             f"{row['n_done']}/{row['n_planned']}" + (f", {row['n_failed']} failed" if row["n_failed"] else ""),
-            _headline(row),
             _age(row["changed_at"]),
             size_words(row["n_bytes"]),
+            _headline(row),
         )
         for row in rows
     ]

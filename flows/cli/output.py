@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any
 
+from flows.cli import first_sign
+
 JSON_ESCAPE = "bertft.json-escape"
 
 
@@ -27,8 +29,11 @@ class _Stream(io.FileIO):
     def __init__(self, descriptor: int, *, may_be_lost: bool) -> None:
         super().__init__(descriptor, "wb", closefd=False)
         self._may_be_lost = may_be_lost
+        self._is_terminal = self.isatty()
 
     def write(self, data: Any, /) -> int:
+        if self._is_terminal:
+            first_sign.hide(bytes(data))
         try:
             return super().write(data) or 0
         except OSError as error:

@@ -15,8 +15,9 @@ from bertft_core.library.chosen_runs import PredictRequest, chosen_records
 from bertft_core.library.predict_texts import answers
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from bertft_core.storage.study_results import StudyResults
+from flows.cli import first_sign
 from flows.cli.find_study import find_study
-from flows.cli.terminal import say
+from flows.cli.terminal import note
 
 STANDARD = "-"
 """For a file name: standard input or output."""
@@ -31,18 +32,20 @@ def predict_command(
     read += [results.study_dir.path, *(Path(card.encoder_dir) for card in results.card.every)]
     output = None if target == STANDARD else check_output(target, "--output", home=results.study_dir.home_dir, reads=read)
     inputs = _read(source, results, file_format)
-    records = chosen_records(results, wanted, lambda line: say(line, file=sys.stderr))
+    records = chosen_records(results, wanted, note)
     predicted = answers(results, records, inputs)
     if predicted.n_truncated:
         max_length = results.of_run(records[0].digest).study.data.max_length
         n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
-        say(f"{n} are longer than {max_length} tokens; they were truncated", file=sys.stderr)
+        note(f"{n} are longer than {max_length} tokens; they were truncated")
     _write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
     return 0
 
 
 def _read(source: str, results: StudyResults, file_format: str | None) -> Inputs:
     data, kind = results.study.data, results.study.head.kind
+    if source == STANDARD:
+        first_sign.stop()  # what is typed would be mixed with it
     path = Path(source) if source == STANDARD else checked_path(source, "--input")
     if source != STANDARD and not is_special(path):
         return read_inputs(path, data, kind, file_format)

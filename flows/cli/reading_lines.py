@@ -1,13 +1,12 @@
 """A line now and then while a large file is read and tokenised: small files are never mentioned."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bertft_core.data.reading_progress import READING
-from flows.cli.terminal import say
+from flows.cli.terminal import note
 
 EVERY_SECONDS = 5.0
 """Between two lines, and before the first one of a file."""
@@ -33,7 +32,7 @@ class ReadingLines(logging.Handler):
             unit, factor = next(((name, factor) for name, factor in units if size >= factor), (unit, 1))
             digits = 0 if factor == 1 else 1
             share = f"{n / factor:,.{digits}f} of {size / factor:,.{digits}f} {unit} ({100 * n / size:.0f} %)"
-            say(f"{what}: {share}", file=sys.stderr, flush=True)
+            note(f"{what}: {share}")
             self._last = now
         self._n_done = n
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,9 +63,9 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
         )
         return 0
     write_output(output, text, "--output")
-    say(f"{explanation}\nwrote  {output}\nnext   bertft run {output}")
+    say(f"{explanation}\nwrote  {output}\nnext   {shlex.join(['bertft', 'run', str(output)])}")
     if seconds > LONG_SECONDS:
-        say(f"short  bertft run {output} {_short_trial(recommended)}")
+        say(f"short  {shlex.join(['bertft', 'run', str(output)])} {_short_trial(recommended)}")
     return 0
 
 

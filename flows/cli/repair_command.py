@@ -12,20 +12,21 @@ from bertft_core.storage.damage import damage_of, refuse_damage
 from bertft_core.storage.home_folder import home_dir
 from flows.cli.find_study import find_study
 from flows.cli.run_command import prefect_api
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import repair_comparisons_of, repair_mlflow, repair_searches
 from tasks.tracking.store_consistency import is_left_flow_run
 from tasks.tracking.store_files import prefect_runs
 
 
-def repair_command(name: str | None, home: Path | None) -> int:
+def repair_command(name: str | None, home: Path | None, *, as_json: bool = False) -> int:
     """Repair one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them.
 
     Comparisons belong to no single study: interrupted ones are repaired every time. Damaged records are left to the study's own
     command, and refused when the rest is repaired.
     """
     dirs = [study_dir_of(each, home) for each in (known_studies(home_dir(home)) if name is None else [name])]
+    repaired: dict[str, list[str]] = {}
     if not dirs:
         say(f"{home_dir(home)}: no studies, nothing to repair")
     for each in dirs:
@@ -35,10 +36,13 @@ def repair_command(name: str | None, home: Path | None) -> int:
         with held(found.dir):
             of_mlflow = _repaired(repair_mlflow, found.study, found.dir)
             lines = [*repair_searches(found.study, found.dir), *of_mlflow, *_repair_prefect(found)]
+        repaired[found.study.name] = lines
         _print(found.study.name, lines)
-    if lines := _repaired(repair_comparisons_of, home_dir(home)):
-        _print("comparisons", lines)
+    if of_comparisons := _repaired(repair_comparisons_of, home_dir(home)):
+        _print("comparisons", of_comparisons)
     refuse_damage(*dirs, records_only=True)
+    if as_json:
+        say_json({"home": str(home_dir(home)), "studies": repaired, "comparisons": of_comparisons})
     return 0
 
 

@@ -1,6 +1,5 @@
 """`bertft replay`: a run rebuilt from MLflow's record alone, including its data, and trained again."""
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.retraining import as_possible_here, environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json, warn
 from flows.cli.verification import as_verdict, not_here, one_line, print_verdict, store_verdict, verdict_on, written_anew
 from tasks.study_lock import held
 from tasks.tracking.logged_runs import LoggedRun, fetch_run
@@ -30,7 +29,7 @@ from tasks.tracking.verdicts import merge_on_parent, tag_run
 RESTORE = "restore what the run was trained on"
 
 
-def replay_command(name: str, home: Path | None, uri: str | None) -> int:
+def replay_command(name: str, home: Path | None, uri: str | None, *, as_json: bool = False) -> int:
     """Prepare, train and compare in a temporary home, store and print the verdict; 0 when it is bitwise, else 1."""
     where = home_dir(home)
     with tempfile.TemporaryDirectory(prefix="bertft-replay-") as folder:
@@ -42,7 +41,9 @@ def replay_command(name: str, home: Path | None, uri: str | None) -> int:
         verdict = _replay(logged, Path(folder), where)
         print_verdict(verdict, started)
         for problem in _logged(logged, verdict, where):
-            say(f"warning   {problem}", file=sys.stderr)
+            warn(problem)
+    if as_json:
+        say_json({"study": logged.study.name, "verdict": verdict.model_dump(mode="json")})
     return 0 if verdict.finding.verdict == "bitwise" else 1
 
 
@@ -129,8 +130,8 @@ def _store(logged: LoggedRun, verdict: RunVerdict, home: Path) -> None:
     try:
         with held(study_dir):
             for line in recover_verification(logged.study, study_dir):
-                say(f"warning   {line}", file=sys.stderr)
+                warn(line)
             store_verdict(study_dir, verdict)
             rebuild_report(find_study(logged.study.name, home))
     except UserError as error:
-        say(f"warning   the verdict is in MLflow but not in the report: {error.problem}", file=sys.stderr)
+        warn(f"the verdict is in MLflow but not in the report: {error.problem}")

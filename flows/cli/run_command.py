@@ -11,12 +11,14 @@ from bertft_core.config.addresses import without_password
 from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.disk_errors import disk_errors_explained
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
+from flows.cli.find_study import given_config
 from flows.cli.finished_study import finished_summary
 from flows.cli.server_answers import expect_mlflow_login, expect_prefect
-from flows.cli.terminal import say
+from flows.cli.terminal import advise, note, say, say_json, warn
 from flows.study_command import StudyCommand, read_command
 from tasks.early_workers import early_workers
 from tasks.process_environment import MLFLOW_STORE, keep_prefect_out_of_the_terminal, use_embedded_prefect
@@ -26,22 +28,28 @@ NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
 
 
-def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
+def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool, as_json: bool = False) -> int:
     """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
-    command = read_command(str(config), overrides, home, force=force)  # a mistake is reported before anything starts
+    given = given_config(config, home_dir(home))
+    command = read_command(given, overrides, home, force=force)  # a mistake is reported before anything starts
     study, where, command.is_shown = command.study, command.home_dir, True
-    say(f"study {study.name} in {where}", file=sys.stderr)
+    note(f"study {study.name} in {where}")
     if study.tracking.uri is not None and study.tracking.uri == os.environ.get(MLFLOW_STORE):
         remark = f"MLflow's store is {without_password(study.tracking.uri)}, from {MLFLOW_STORE}"
-        say(f"{remark}; --set tracking.uri=null keeps the record in the home", file=sys.stderr)
+        note(f"{remark}; --set tracking.uri=null keeps the record in the home")
 
     with disk_errors_explained(where):
         summary = None if os.environ.get("PREFECT_API_URL") else finished_summary(command)
         if summary is not None:
-            say("nothing to do: runs, summary, report and MLflow's record are up to date", file=sys.stderr)
+            note("nothing to do: runs, summary, report and MLflow's record are up to date")
         else:
             summary = _carried_out(command, str(config), overrides)
-    _print_end(summary, command.dir, command.progress.problems)
+    if as_json:
+        say_json(summary.model_dump_json(indent=1))
+    else:
+        _print_end(summary, command.dir)
+    for problem in command.progress.problems:
+        warn(problem)
     return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
 
 
@@ -77,7 +85,7 @@ def prefect_api(
     """
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
-        say(f"Prefect's server is {without_password(api_url)}, from PREFECT_API_URL", file=sys.stderr)
+        note(f"Prefect's server is {without_password(api_url)}, from PREFECT_API_URL")
         expect_prefect(api_url)
         on_page("Prefect", f"{without_password(api_url).removesuffix('/api')}/runs")
         first()
@@ -85,9 +93,9 @@ def prefect_api(
         return
     use_embedded_prefect(home)
     if (remark := set_prefect_aside(home)) is not None:
-        say(f"warning   {remark}", file=sys.stderr)
+        warn(remark)
     first()
-    say("starting Prefect's embedded server …", file=sys.stderr)
+    note("starting Prefect's embedded server …")
     with EmbeddedServer(home / "prefect" / "server.log") as server:
         os.environ["PREFECT_API_URL"] = server.api_url
         try:
@@ -115,13 +123,11 @@ def ui_line(study_dir: StudyDir) -> str:
     return shlex.join(["bertft", "ui", "--home", str(study_dir.home_dir), "--study", study_dir.path.name])
 
 
-def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) -> None:
-    say()
+def _print_end(summary: StudySummary, study_dir: StudyDir) -> None:
+    advise()
     say(result_table(summary))
-    say()
-    say(f"report    {study_dir.report_dir / 'report.html'}")
+    advise()
+    advise(f"report    {study_dir.report_dir / 'report.html'}")
     for path in sorted(study_dir.path.glob("sweep/*/report.html")):
-        say(f"search    {path}")
-    say(f"look      {ui_line(study_dir)}")
-    for problem in problems:
-        say(f"warning   {problem}", file=sys.stderr)
+        advise(f"search    {path}")
+    advise(f"look      {ui_line(study_dir)}")

@@ -21,7 +21,7 @@ from bertft_core.statistics.seeds_needed import detectable_effect, half_width, s
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import find_study
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 
 REACH = 0.95
 ALPHA = 0.05
@@ -52,7 +52,7 @@ def seeds_command(names: Sequence[str], home: Path | None, request: SeedsRequest
     _check(names, request)
     counted = _of_study(names, home, request) if names else _of_spread(request)
     if as_json:
-        say(counted.model_dump_json(indent=1))
+        say_json(counted.model_dump_json(indent=1))
     else:
         say(seeds_text(counted) if isinstance(counted, CountedSeeds) else spread_text(counted))
     return 0

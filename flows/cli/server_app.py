@@ -4,17 +4,19 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import Home
+from flows.cli.arguments import Home, Json
+from flows.cli.plain_help import PlainCommand
+from flows.cli.verbosity import with_verbosity
 
 server = typer.Typer(
     name="server",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     help="A Prefect and an MLflow server for a group, on one machine.",
 )
 
 
-@server.command()
 def up(
     home: Home = None,
     host: Annotated[
@@ -49,15 +51,13 @@ def up(
     raise typer.Exit(up_command(home, chosen))
 
 
-@server.command()
-def status(home: Home = None) -> None:
+def status(home: Home = None, as_json: Json = False) -> None:
     """Say what runs and whether it answers."""
-    from flows.cli.lab.server_commands import status_command
+    from flows.cli.lab.server_status import status_command
 
-    raise typer.Exit(status_command(home))
+    raise typer.Exit(status_command(home, as_json=as_json))
 
 
-@server.command()
 def down(home: Home = None) -> None:
     """Stop the lab of a home; its data stay."""
     from flows.cli.lab.server_commands import down_command
@@ -65,7 +65,6 @@ def down(home: Home = None) -> None:
     raise typer.Exit(down_command(home))
 
 
-@server.command()
 def notify() -> None:
     """Tell failures and regressions to a webhook.
 
@@ -75,3 +74,7 @@ def notify() -> None:
     from flows.cli.notify_command import notify_command
 
     raise typer.Exit(notify_command())
+
+
+for _command in (up, status, down, notify):
+    server.command(cls=PlainCommand)(with_verbosity(_command))

@@ -5,8 +5,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,16 +17,20 @@ from bertft_core.config.addresses import without_password
 from bertft_core.library.study_on_disk import known_studies
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir, read_record
+from flows.cli import first_sign
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.find_study import find_study
 from flows.cli.report_pages import serve_reports
-from flows.cli.terminal import say
+from flows.cli.terminal import say, warn
+from flows.cli.whichever_first import as_ready
 from tasks.process_environment import use_embedded_prefect
 from tasks.report_address import HOST, REPORTS_PORT, page_address
 from tasks.tracking.moved_home import follow_home
 from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, set_prefect_aside
 
+Link = tuple[str, str]
+"""What a page shows, and its address."""
 START_TIMEOUT_SECONDS = 120.0
 OPTUNA_DASHBOARD = "from optuna_dashboard._cli import main; main()"
 
@@ -52,44 +58,50 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
-        links = list(_start(stack, where, name, journals, ports))
-        links += _other_stores(where, shown_studies)
-        say(f"pages of {where} (Ctrl-C ends them)")
-        for words, link in links:
+        say(f"pages of {where} (Ctrl-C ends them)", flush=True)
+        for words, link in chain(_other_stores(where, shown_studies), _start(stack, where, name, journals, ports)):
             say(f"  {words:<28} {link}", flush=True)
+        first_sign.stop()
         with suppress(KeyboardInterrupt):
             _wait()
     return 0
 
 
-def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path], ports: list[int]) -> Iterator[tuple[str, str]]:
-    """Start every server at once, then wait for each; what it shows, and its link."""
+def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path], ports: list[int]) -> Iterator[Link]:
+    """Start every server at once; what each shows, and its link, as soon as it answers."""
     use_embedded_prefect(home)
     if (remark := set_prefect_aside(home)) is not None:
-        say(f"warning   {remark}", file=sys.stderr)
-    mlflow = None
+        warn(remark)
+    waits: list[Callable[[], list[Link]]] = []
     if (home / "mlflow.db").exists():
         mlflow = _start_child(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
+        waits.append(lambda: _when_ready(f"http://{HOST}:{ports[0]}/health", mlflow, _mlflow_links(home, study, ports[0])))
     prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
-    dashboards = []
+    waits.append(lambda: _prefect_links(prefect, ports[1]))
     for journal, port in zip(journals, ports[2:], strict=True):
         command = [sys.executable, "-c", OPTUNA_DASHBOARD, "--host", HOST, "--port", str(port), str(journal)]
-        dashboards.append((journal, port, _start_child(stack, command, home / "logs" / "optuna-dashboard.log")))
-    if mlflow is not None:
-        _wait_for(f"http://{HOST}:{ports[0]}/health", mlflow)
-        yield from _mlflow_links(home, study, ports[0])
-    prefect.wait_until_ready()
-    yield "Prefect: flow runs", f"http://{HOST}:{ports[1]}/runs"
-    for journal, port, server in dashboards:
-        _wait_for(f"http://{HOST}:{port}/", server)
-        yield f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
+        server = _start_child(stack, command, home / "logs" / "optuna-dashboard.log")
+        link = f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
+        waits.append(partial(_when_ready, f"http://{HOST}:{port}/", server, [link]))
     (reports_port,) = _free_ports(REPORTS_PORT, 1)
     serve_reports(stack, home, reports_port)
     for report in sorted(home.glob(f"studies/{study or '*'}/report/report.html")):
         yield f"Report: {report.parts[-3]}", page_address(StudyDir(home, report.parts[-3]), reports_port)
+    for links in as_ready(waits):
+        yield from links
 
 
-def _other_stores(home: Path, studies: list[str]) -> Iterator[tuple[str, str]]:
+def _when_ready(address: str, server: ChildCommand, links: Iterable[Link]) -> list[Link]:
+    _wait_for(address, server)
+    return list(links)
+
+
+def _prefect_links(server: EmbeddedServer, port: int) -> list[Link]:
+    server.wait_until_ready()
+    return [("Prefect: flow runs", f"http://{HOST}:{port}/runs")]
+
+
+def _other_stores(home: Path, studies: list[str]) -> Iterator[Link]:
     """Of each study that MLflow keeps elsewhere, where."""
     for name in studies:
         study = read_record(StudyDir(home, name).config_path, StudyConfig)
@@ -109,7 +121,7 @@ def _start_child(stack: ExitStack, command: list[str], log_path: Path) -> ChildC
     return server
 
 
-def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[tuple[str, str]]:
+def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[Link]:
     """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode by default."""
     base = f"http://{HOST}:{port}/#/experiments"
     from tasks.tracking.mlflow_store import open_existing

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.records import RunRecord
@@ -36,6 +36,11 @@ class Leftover(NamedTuple):
     n_bytes: int
     digest: str | None = None
     """Of the run whose model it is: that goes from MLflow too."""
+
+
+def values_of(leftovers: Iterable[Leftover], home: Path) -> list[dict[str, Any]]:
+    """What is listed, for programs: path below the home, size and reason of each."""
+    return [{"path": str(each.path.relative_to(home)), "n_bytes": each.n_bytes, "why": each.why} for each in leftovers]
 
 
 def of_study(found: StudyOnDisk) -> list[Leftover]:

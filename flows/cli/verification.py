@@ -1,7 +1,6 @@
 """What verify, replay and the certificate share: a recorded run is trained again in fresh processes, and compared."""
 
 import functools
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from bertft_core.storage.study_dir import StudyDir, checked_record, read_verific
 from bertft_core.training.certificate_runs import CheckRuns, carry_out, shortened
 from bertft_core.training.retraining import environment_here, isolated, missing_input, train_again
 from bertft_core.training.slots import RunFailed, WorkerDied
-from flows.cli.terminal import say
+from flows.cli.terminal import note, say
 
 How = Literal["verify", "replay"]
 
@@ -87,7 +86,7 @@ def environment_notes(recorded: Environment | None, here: Environment) -> list[s
 def _print_once(lines: str) -> None:
     """The runs of a study mostly share one environment."""
     for line in lines.splitlines():
-        say(f"  {line}", file=sys.stderr, flush=True)
+        note(f"  {line}")
 
 
 def print_verdict(verdict: RunVerdict, started: float) -> None:

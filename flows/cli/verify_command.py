@@ -20,7 +20,7 @@ from bertft_core.training.retraining import as_possible_here, missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
-from flows.cli.terminal import say
+from flows.cli.terminal import advise, note, say, say_json, warn
 from flows.cli.verification import (
     certify,
     chosen_for_certificate,
@@ -37,14 +37,14 @@ SCRATCH = ".verify.part"
 """`bertft clean` treats one that a kill has left as a temporary file."""
 
 
-def verify_command(name: str, home: Path | None, *, runs: str | None, certificate: bool) -> int:
+def verify_command(name: str, home: Path | None, *, runs: str | None, certificate: bool, as_json: bool = False) -> int:
     """Train the requested runs again, store and print every verdict; 0 when all are bitwise and all checks passed, else 1."""
     found = find_study(name, home)
     found.intact(but=written_anew(found.dir))
     n_per_arm = None if runs is None and certificate else _number_of(runs)
     with held(found.dir):
         for line in recover_verification(found.study, found.dir):
-            say(f"warning   {line}", file=sys.stderr)
+            warn(line)
         results = found.results()
         records = finished_records(results)
         chosen = chosen_records(results, n_per_arm)
@@ -55,8 +55,19 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
             passed = _certify(results, records, folder) if certificate else True
         rebuild_report(found)
         for problem in _log(results, verdicts):
-            say(f"warning   MLflow: {problem}", file=sys.stderr)
-    say(f"report    {found.dir.report_dir / 'report.html'}")
+            warn(f"MLflow: {problem}")
+    if as_json:
+        made = read_verification(found.dir.path)
+        checks = [check.model_dump(mode="json") for check in made.checks] if certificate else []
+        say_json(
+            {
+                "study": found.study.name,
+                "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts],
+                "certificate": {"passed": passed, "checks": checks} if certificate else None,
+                "report": str(found.dir.report_dir / "report.html"),
+            }
+        )
+    advise(f"report    {found.dir.report_dir / 'report.html'}")
     return 0 if passed and all(verdict.finding.verdict == "bitwise" for verdict in verdicts) else 1
 
 
@@ -146,7 +157,7 @@ def _certify(results: StudyResults, records: list[RunRecord], folder: Path) -> b
 
 
 def _print_progress(check: str) -> None:
-    say(f"  {_title(check)} …", file=sys.stderr)
+    note(f"  {_title(check)} …")
 
 
 def _title(check: str) -> str:

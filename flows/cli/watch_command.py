@@ -1,18 +1,19 @@
 """`bertft watch`: an event `bertft.dataset.updated` for every study whose data files have changed."""
 
 import hashlib
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen
 from bertft_core.config.data_settings import FileData
 from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import file_sha256, read_record, write_record
+from flows.cli import first_sign
 from flows.cli.announce_command import announce
-from flows.cli.terminal import say
+from flows.cli.find_study import load_config
+from flows.cli.terminal import note, say
 
 STATE = "watched.json"
 SETTLED_SECONDS = 2.0
@@ -34,9 +35,10 @@ def watch_command(configs: Sequence[Path], overrides: list[str], home: Path | No
     where = made_home(home_dir(home))
     while True:
         for config in configs:
-            look_at(load_study(config, overrides), where)
+            look_at(load_config(config, overrides, where), where)
         if once:
             return 0
+        first_sign.stop()
         time.sleep(every)
 
 
@@ -75,7 +77,7 @@ def settled_digest(study: StudyConfig) -> str | None:
     files = data_files(study)
     first = files_sha256(files)
     if first is None:
-        say(f"waiting    {study.name}: a file is missing", file=sys.stderr)
+        note(f"waiting    {study.name}: a file is missing")
         return None
     newest = max(path.stat().st_mtime for path in files)
     if time.time() - newest < SETTLED_SECONDS:

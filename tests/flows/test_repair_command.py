@@ -48,7 +48,7 @@ def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(crash
     assert "differs  MLflow: crashed is RUNNING, and no command runs it" in status
     assert "differs  Prefect: 1 flow run is RUNNING, and no command runs it" in status
     assert "differs  Optuna: 2 trials of the search of full are RUNNING, and no command runs it" in status
-    assert "bertft repair crashed makes the others agree" in status
+    assert "this makes the others agree: bertft repair crashed --home " in status
 
     repaired = study.command("repair", study.name).stdout
     assert "Optuna: 2 trials of the search of full wait until it continues" in repaired

@@ -47,6 +47,16 @@ class OnTerminal:
         assert words in self.text, self.text
         return self.text
 
+    def until_again(self, words: str, *, after: int) -> None:
+        """Read on until these words have been written once more, after so many characters of the text."""
+        while words not in self.text[after:]:
+            assert self._more(), self.text
+
+    def read_for(self, seconds: float) -> None:
+        """Read what comes in this time, which may be nothing."""
+        if select.select([self._ours], [], [], seconds)[0]:
+            self._more()
+
     def send(self, words: str) -> None:
         """Type these words."""
         os.write(self._ours, words.encode())

@@ -142,7 +142,7 @@ class Stopped(Exception):
         self.words = words
 
     @classmethod
-    def here(cls, *words: object) -> None:
+    def here(cls, *words: object, **_: object) -> None:
         raise cls(*words)
 
 

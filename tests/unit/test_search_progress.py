@@ -9,7 +9,7 @@ from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.records import DatasetCard
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.arm_search import Search
-from flows.cli.show_commands import _search_words
+from flows.cli.status_command import _search_words
 from tests.helpers.made_up_searches import SEARCH
 from tests.helpers.small_records import make_card, make_record, make_study
 

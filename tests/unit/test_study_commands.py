@@ -159,7 +159,7 @@ def test_it_says_what_goes_and_deletes_only_when_asked(home, capsys):
     shown = capsys.readouterr().out
     assert "studies/third" in shown
     assert f"data/{'a' * 64}" in shown
-    assert "do it with --yes" in shown
+    assert f"do it with --yes: bertft delete third --yes --home {home}" in shown
     assert there(home) == before
     assert bertft("delete", "third", "--home", str(home), "--yes") == 0
     assert there(home) == before - {"third", "a" * 64}

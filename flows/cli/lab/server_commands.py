@@ -15,17 +15,16 @@ from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import write_record
 from flows.cli.lab.credentials import credentials_of, read_credentials
 from flows.cli.lab.databases import expect_databases, lab_url, missing_drivers
-from flows.cli.lab.lab_dir import Lab, LabDir, LabState
+from flows.cli.lab.lab_dir import Lab, LabDir
 from flows.cli.lab.lab_settings import lab_of
 from flows.cli.lab.postgres import as_user, program
-from flows.cli.lab.services import MLFLOW, PREFECT, answers, automations
-from flows.cli.terminal import say
+from flows.cli.lab.server_status import notified, status_command
+from flows.cli.terminal import note, say
 
 DRIVERS = ("asyncpg", "psycopg2", "flask_wtf")
 LOOK_SECONDS = 0.2
 DOWN_SECONDS = 180.0
 PRIVATE = ("logs", "prefect", "mlflow-artifacts")
-WORDS = {"ready": "ready", "refused": "refuses the passwords in credentials.env", "away": "does not answer"}
 
 
 def up_command(home: Path | None, chosen: dict[str, str | int | None]) -> int:
@@ -105,13 +104,13 @@ def _started(lab_dir: LabDir) -> subprocess.Popen[bytes]:
 def _follow(lab_dir: LabDir, process: subprocess.Popen[bytes]) -> None:
     """Say what is ready until all is. Raises the `UserError` that has ended the lab."""
     log, said = ChildLog(lab_dir.log_path("server")), set[str]()
-    say(f"starting the lab of {lab_dir.home} …", file=sys.stderr)
+    note(f"starting the lab of {lab_dir.home} …")
     while True:
         has_ended = process.poll() is not None  # first: what it says last is read after it
         state = lab_dir.state()
         for name, seconds in ({} if state is None else state.ready).items():
             if name not in said:
-                say(f"  {name:<12} ready after {seconds:.0f} s", file=sys.stderr)
+                note(f"  {name:<12} ready after {seconds:.0f} s")
             said.add(name)
         if state is not None and state.problem is not None:
             process.wait()
@@ -134,53 +133,12 @@ def _say_how_to_use(lab: Lab, lab_dir: LabDir) -> None:
     say(f"MLflow       {lab.mlflow_url}")
     say(f"credentials  {lab_dir.credentials_path}")
     say(f"use it       . {lab_dir.credentials_path}; bertft run CONFIG")
-    say(f"notified     {_notified(lab, lab_dir, read_credentials(lab_dir.credentials_path))}")
+    say(f"notified     {notified(lab, lab_dir, read_credentials(lab_dir.credentials_path))}")
     if lab.host != "127.0.0.1":
         say(
             "warning      passwords cross the network in plain HTTP: put a proxy with TLS before it, or use ssh -L",
             file=sys.stderr,
         )
-
-
-def status_command(home: Path | None) -> int:
-    """Say what runs and whether it lets us in; 0 when all is ready, else 1."""
-    lab_dir = LabDir(home_dir(home))
-    lab, state = lab_dir.lab(), lab_dir.state()
-    if lab is None:
-        say(f"there is no lab in {lab_dir.home}; bertft server up makes one")
-        return 1
-    if not lab_dir.runs or state is None:
-        say(f"the lab of {lab_dir.home} does not run; bertft server up starts it")
-        return 1
-    say(f"lab of {lab_dir.home}: {state.owner.words()}")
-    if not state.is_up:
-        say("  it is still starting")
-    return _say_services(lab, lab_dir, state)
-
-
-def _say_services(lab: Lab, lab_dir: LabDir, state: LabState) -> int:
-    credentials = read_credentials(lab_dir.credentials_path)
-    found = {name: answers(name, lab, lab_dir, credentials) for name in (PREFECT, MLFLOW)}
-    try:
-        expect_databases(lab_url(lab_dir.postgres_dir, lab.database))
-        words = "ready"
-    except UserError as error:
-        words = f"{error.problem}: {error.found}"
-    say(f"  {'PostgreSQL':<12} {words}")
-    for name, url in ((PREFECT, lab.prefect_url), (MLFLOW, lab.mlflow_url)):
-        say(f"  {name:<12} {WORDS[found[name]]:<16} {url}")
-    if found[PREFECT] == "ready":
-        say(f"  {'notified':<12} {_notified(lab, lab_dir, credentials)}")
-    for name, n in state.restarts.items():
-        say(f"  {name} was started again {n} time{'s' if n > 1 else ''}: {lab_dir.log_path(name)}")
-    return 0 if state.is_up and words == "ready" and set(found.values()) == {"ready"} else 1
-
-
-def _notified(lab: Lab, lab_dir: LabDir, credentials: dict[str, str]) -> str:
-    """Who hears of failures and regressions."""
-    if names := automations(lab, lab_dir, credentials):
-        return f"a webhook, by {len(names)} automations"
-    return f"nobody; to tell a chat: . {lab_dir.credentials_path}; bertft server notify < FILE"
 
 
 def down_command(home: Path | None) -> int:
