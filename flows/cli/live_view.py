@@ -36,6 +36,8 @@ def _headline(study: str, snapshot: Snapshot) -> Text:
     words = [f"{in_one_line(study)}: {WORDS[snapshot.stage]}"]
     if snapshot.planned:
         words.append(f"{snapshot.done}/{snapshot.planned} runs")
+    if snapshot.stage in ("search", "seeds") and snapshot.done == snapshot.reused < snapshot.planned and _is_idle(snapshot):
+        words.append("workers are starting")
     if snapshot.trained:
         words.append(f"{snapshot.trained} more trained")
     if snapshot.reused:
@@ -46,6 +48,11 @@ def _headline(study: str, snapshot: Snapshot) -> Text:
     if snapshot.waits_for:
         text.append(f" · {visible(snapshot.waits_for)}", "yellow")
     return text
+
+
+def _is_idle(snapshot: Snapshot) -> bool:
+    """No run is under way, and none waits for anything but a worker."""
+    return not (snapshot.running or snapshot.trained or snapshot.waits_for)
 
 
 def _bar(snapshot: Snapshot, *, blocks: bool) -> Text:

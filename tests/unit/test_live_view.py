@@ -54,6 +54,16 @@ def test_there_is_a_line_for_each_running_run_and_one_for_the_finished_runs_of_a
     ]
 
 
+def test_before_the_first_step_the_workers_are_starting():
+    waiting = replace(SNAPSHOT, running=(), done=0, failed=0, seconds_left=None, arms=(), links=())
+    assert shown(waiting) == [
+        "reviews: training over seeds · 0/10 runs · workers are starting",
+        "███████░░░░░░░░░░░░░░░░░ 0:42 · time left unknown yet",
+    ]
+    assert "starting" not in shown(replace(waiting, trained=1))[0]
+    assert "starting" not in shown(replace(waiting, done=1))[0], "between two runs"
+
+
 def test_a_narrow_terminal_keeps_steps_score_and_time():
     (line,) = [line for line in shown(SNAPSHOT, 80) if "seed 003" in line]
     assert line == "  full · seed 003      1200/4500 steps  loss 0.412  accuracy 0.861   1:12 left"
