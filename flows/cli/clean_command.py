@@ -7,7 +7,7 @@ from bertft_core.config.addresses import shown
 from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, study_dir_of
 from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.home_folder import home_dir
-from flows.cli.advice import command_to_paste
+from flows.cli.command_to_paste import command_to_paste
 from flows.cli.data_in_use import DataInUse
 from flows.cli.find_study import find_study
 from flows.cli.plan_command import size_words

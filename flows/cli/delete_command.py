@@ -8,7 +8,7 @@ from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, open_s
 from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.retention import folder_bytes
 from bertft_core.storage.study_dir import StudyDir
-from flows.cli.advice import command_to_paste
+from flows.cli.command_to_paste import command_to_paste
 from flows.cli.data_in_use import DataInUse
 from flows.cli.plan_command import size_words
 from flows.cli.terminal import say, say_json

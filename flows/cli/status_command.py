@@ -9,7 +9,7 @@ from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.records import RunSpec
 from bertft_core.records.selection import answers
 from bertft_core.report.prose import model_selection_text
-from flows.cli.advice import command_to_paste
+from flows.cli.command_to_paste import command_to_paste
 from flows.cli.find_study import find_study
 from flows.cli.terminal import name_width, say, say_json
 from tasks.study_lock import holder_of, is_held
