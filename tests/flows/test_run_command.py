@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -74,6 +75,22 @@ def test_run_again_it_trains_nothing_and_prints_the_same_table(finished):
     assert again.stdout == command.stdout
     assert study.summary == summary
     assert "worker" not in again.stderr
+
+
+def test_programs_get_one_json_value_and_a_quiet_command_says_its_answer_alone(finished):
+    study = finished.study
+    words = (["run", study.name], ["check-data", str(study.config)], ["plan", study.name])
+    home = ["--home", str(study.home)]
+    asked = [[*each, "--json", *home] for each in words] + [["run", study.name, "-q", *home]]
+    *in_json, quiet = run_several(asked, study.environment)
+    ran, data, planned = (json.loads(end.stdout) for end in in_json)
+    assert [end.code for end in (*in_json, quiet)] == [0] * 4
+    assert ran == json.loads(study.summary.model_dump_json()), "a study of the home is continued by its name"
+    assert data["fingerprint"] == json.loads(study.dir.card_path.read_text())["fingerprint"]
+    assert {(part["stage"], part["n_todo"]) for part in planned["parts"]} == {("search", 0), ("seeds", 0)}
+    assert planned["seconds"] == 0.0
+    assert quiet.stdout.strip() == result_table(study.summary).strip()
+    assert quiet.stderr == ""
 
 
 @pytest.mark.slow
