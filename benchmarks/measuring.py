@@ -44,7 +44,7 @@ class Usage:
     cpu_seconds: float = 0.0
     """User and system time of all processes."""
     peak_memory_bytes: int = 0
-    """Highest sum of resident memory over all processes; pages that several of them share count for each."""
+    """Highest sum over all processes of the memory that they take; see `_memory`."""
     _cpu_by_process: dict[tuple[int, float], float] = field(default_factory=dict)
 
     def sample(self, roots: Sequence[subprocess.Popen]) -> None:
@@ -52,7 +52,7 @@ class Usage:
         memory = 0
         for process in _trees(roots):
             with contextlib.suppress(psutil.Error), process.oneshot():
-                memory += process.memory_info().rss
+                memory += _memory(process)
                 times = process.cpu_times()
                 self._cpu_by_process[process.pid, process.create_time()] = times.user + times.system
         self.peak_memory_bytes = max(self.peak_memory_bytes, memory)
@@ -103,6 +103,15 @@ def _start(command: Command, slot: dict[str, str]) -> subprocess.Popen:
             env=inherited | slot,
             start_new_session=True,  # Ctrl-C reaches the benchmark, which then ends them in order
         )
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes of resident memory, of pages that processes share the proportional part (Linux's PSS), so that a sum counts none twice."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return process.memory_info().rss
 
 
 def _trees(roots: Sequence[subprocess.Popen]) -> list[psutil.Process]:

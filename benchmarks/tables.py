@@ -103,7 +103,7 @@ def markdown_page(rounds: Rounds, about: dict[str, str]) -> str:
     lines += [
         *bullets(about),
         "",
-        "Memory is the peak sum of resident memory over all processes; shared pages count once per process.",
+        "Memory is the peak sum over all processes, shared pages counted once (proportional set size).",
         "Trainer's start-up is the mean over its processes and is paid for every seed; bertft's is paid once.",
         "Orchestration is wall time minus start-up minus training and evaluation of the busiest slot:",
         "building models, tracking, evaluation, report, shutdown.",

@@ -105,7 +105,9 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         if command.early is None:
             progress.enter("prepare")
-        card = prepare_data(study, command.home_dir, take=session.take, tell=progress.tell, prepared=command.card)
+        card = prepare_data(
+            study, command.home_dir, take=session.take, tell=progress.tell, prepared=command.card, workers=session.workers
+        )
         refuse_unusable_plan(study, card)
         early = command.early or EarlyRuns(session, card)
         early.stop()

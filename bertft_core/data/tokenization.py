@@ -16,6 +16,7 @@ from bertft_core.config.encoder_families import most_tokens
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
 from bertft_core.data.reading_progress import has_tokenised
+from bertft_core.data.slow_libraries import need_slow_libraries
 from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.storage.study_dir import file_sha256
 
@@ -63,6 +64,7 @@ def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
 
 def load_tokenizer(encoder: EncoderFiles) -> Any:
     """The encoder's fast tokenizer; raises `UserError` if there is none or it belongs to another model."""
+    need_slow_libraries()
     from transformers import AutoTokenizer
 
     try:

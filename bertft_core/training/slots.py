@@ -18,10 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import UserError
+from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.probe_settings import ProbesConfig
+from bertft_core.data.reading_progress import READING
 from bertft_core.processes import ChildLog, child_environment, how_it_ended
-from bertft_core.records import RunSpec
+from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.training.curve_file import OnEvent, ignore
 from bertft_core.training.kernel_probe import NOTHING_MEASURED, KernelProbe
@@ -88,6 +90,22 @@ class Worker:
         found: list[dict[str, Any]] = []
         self._converse({"do": "probe_kernels", "threads": threads, "run_dir": str(self._log.path.parent)}, found.append)
         return {name: value for name, value in found[-1].items() if name != "kind"}
+
+    def prepare(self, study: StudyConfig, home_dir: Path, tell: Tell) -> DatasetCard:
+        """As `trial_step.prepare_and_try`, in this process. Raises as `run` does."""
+        cards: list[DatasetCard] = []
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event["kind"] == "problem":
+                tell(event["text"])
+            elif event["kind"] == "reading":
+                READING.info(event["text"], extra=event["numbers"])
+            else:
+                cards.append(DatasetCard.model_validate(event["card"]))
+
+        places = {"home": str(home_dir), "run_dir": str(self._log.path.parent)}
+        self._converse({"do": "prepare", "study": study.model_dump(mode="json")} | places, on_event)
+        return cards[-1]
 
     def _carry_out(self, request: dict[str, Any], spec: RunSpec, run_dir: Path, on_event: OnEvent) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from bertft_core.data import prepare_study_data
 from bertft_core.data.encoder_config import FILE
 from bertft_core.data.examples import shorten
 from bertft_core.data.proved_encoder import transformers_version
+from bertft_core.data.slow_libraries import need_slow_libraries
 from bertft_core.records import DatasetCard
 from bertft_core.records.encoder_proof import FirstStep
 from bertft_core.storage.damage import Tell
@@ -36,6 +37,7 @@ def prepare_and_try(study: StudyConfig, *, home_dir: Path | str, tell: Tell = la
     for arm, settings in study.tried_arms():
         chosen = {arm: settings}
         if replay_of(study.decided(chosen).arms[arm].strategies) is not None:
+            need_slow_libraries()
             from bertft_core.training.replayed_steps import refuse_absent_head  # slow
 
             refuse_absent_head(card.decided(chosen).of_arm(arm), f"{arm}.{'search.space' if settings else 'strategies'}")
@@ -59,6 +61,7 @@ def _try_once(study: StudyConfig, card: DatasetCard, home: Path) -> None:
 
 
 def _refuse_failing_step(study: StudyConfig, card: DatasetCard) -> None:
+    need_slow_libraries()
     try:
         problem = _problem(study, card)
     except UserError:

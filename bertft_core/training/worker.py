@@ -5,10 +5,11 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
           or with "do": "accumulate", or "do": "trial" and "seconds"; or {"do": "probe_kernels", "threads", "run_dir"};
+          or {"do": "prepare", "study", "home", "run_dir"};
           or {"do": "leave"}, at any time: a run that trains saves its state and stops
 Answers:  {"kind": "ready"} once, then events of `train_run` with those of `SystemLoad`,
-          of `accumulation_error`, of `try_run`, or {"kind": "kernels", …}
-          with the fields of a `KernelProbe`, then {"kind": "done"}
+          of `accumulation_error`, of `try_run`, or {"kind": "kernels", …} with the fields of a `KernelProbe`,
+          or {"kind": "prepared", "card"} after problems and progress, then {"kind": "done"}
           or {"kind": "left"} of a run that stopped in the middle,
           or {"kind": "error", "text", "user" (fields of a `UserError`), "broken"}: a broken worker can carry out nothing more
 """
@@ -26,8 +27,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bertft_core.processes import leave, on_stdin
+from bertft_core.training.absent_packages import absent
 
 RunRequest = dict[str, Any]
+UNUSED = ("accelerate", "scipy")
+"""transformers imports them for devices that share a model and for the detection of objects: a second, and 36 MiB a worker."""
 
 
 def main() -> None:
@@ -49,9 +53,10 @@ def main() -> None:
         answers.write(json.dumps(event) + "\n")
         answers.flush()
 
-    from bertft_core.training import run  # the slow import, once, while the parent prepares data
+    with absent(*UNUSED):
+        from bertft_core.training import run  # the slow import, once, while the parent prepares data
 
-    run.warm_up()
+        run.warm_up()
     gc.freeze()  # a million objects of libraries stay: collecting what a run leaves need not look at them
     send({"kind": "ready", "pid": os.getpid()})
     while True:
@@ -79,6 +84,10 @@ def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool] = lambda: 
     try:
         if request["do"] == "probe_kernels":
             send(_probe_kernels(request["threads"]))
+            send({"kind": "done"})
+            return
+        if request["do"] == "prepare":
+            _prepare(request["study"], Path(request["home"]), send)
             send({"kind": "done"})
             return
         spec = checked_record(Path(request["spec"]), RunSpec)
@@ -120,6 +129,12 @@ def _breaks_the_process(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def _prepare(study: dict[str, Any], home_dir: Path, send: Any) -> None:
+    from bertft_core.training.worker_preparation import prepare
+
+    prepare(study, home_dir, send)
 
 
 def _probe(spec: Any, run_dir: Path, settings: dict[str, Any]) -> None:
