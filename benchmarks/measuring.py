@@ -106,7 +106,7 @@ def _start(command: Command, slot: dict[str, str]) -> subprocess.Popen:
 
 
 def _memory(process: psutil.Process) -> int:
-    """Bytes of resident memory, of pages that processes share the proportional part (Linux's PSS), so that a sum counts none twice."""
+    """Bytes of resident memory; of pages that processes share its part (Linux's PSS), so that a sum counts none twice."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
