@@ -73,32 +73,12 @@ def _own_stdout() -> TextIO:
 
 def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool] = lambda: False) -> None:
     from bertft_core.config import UserError
-    from bertft_core.records import RunSpec
     from bertft_core.storage.disk_errors import disk_error
-    from bertft_core.storage.study_dir import checked_record
-    from bertft_core.training import run
-    from bertft_core.training.system_load import SystemLoad
     from bertft_core.training.training_loop import RunLeft
 
     run_dir = Path(request["run_dir"])
     try:
-        if request["do"] == "probe_kernels":
-            send(_probe_kernels(request["threads"]))
-            send({"kind": "done"})
-            return
-        if request["do"] == "prepare":
-            _prepare(request["study"], Path(request["home"]), send)
-            send({"kind": "done"})
-            return
-        spec = checked_record(Path(request["spec"]), RunSpec)
-        if request["do"] == "probe":
-            _probe(spec, run_dir, request["probes"])
-        elif request["do"] == "accumulate":
-            send(_accumulate(spec, run_dir))
-        elif request["do"] == "trial":
-            send(_try(spec, run_dir, request["seconds"]))
-        else:
-            run.train_run(spec, run_dir=run_dir, on_event=SystemLoad(send), leaves=leaves)
+        _carry_out(request, run_dir, send, leaves)
         send({"kind": "done"})
     except RunLeft:
         send({"kind": "left"})
@@ -111,6 +91,29 @@ def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool] = lambda: 
         user = None if user_error is None else user_error.fields
         text = f"{type(error).__name__}: {error}".strip()
         send({"kind": "error", "text": text, "user": user, "broken": _breaks_the_process(error)})
+
+
+def _carry_out(request: RunRequest, run_dir: Path, send: Any, leaves: Callable[[], bool]) -> None:
+    from bertft_core.records import RunSpec
+    from bertft_core.storage.study_dir import checked_record
+    from bertft_core.training import run
+    from bertft_core.training.system_load import SystemLoad
+
+    if request["do"] == "probe_kernels":
+        send(_probe_kernels(request["threads"]))
+        return
+    if request["do"] == "prepare":
+        _prepare(request["study"], Path(request["home"]), send)
+        return
+    spec = checked_record(Path(request["spec"]), RunSpec)
+    if request["do"] == "probe":
+        _probe(spec, run_dir, request["probes"])
+    elif request["do"] == "accumulate":
+        send(_accumulate(spec, run_dir))
+    elif request["do"] == "trial":
+        send(_try(spec, run_dir, request["seconds"]))
+    else:
+        run.train_run(spec, run_dir=run_dir, on_event=SystemLoad(send), leaves=leaves)
 
 
 CUDA_ERRORS = ("CUDA error", "cuDNN error", "device-side assert")
