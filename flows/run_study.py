@@ -25,6 +25,7 @@ from flows.study_command import StudyCommand, read_command
 from tasks.early_runs import EarlyRuns
 from tasks.keep_models import keep_models
 from tasks.mlflow_address import shown_uri
+from tasks.prefect_patience import known_server
 from tasks.prefect_runs import claim, study_tag
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
@@ -100,7 +101,8 @@ def carry_out(command: StudyCommand) -> CarriedOut:
     """The stages of a study, inside a flow run."""
     progress = command.progress
     session = command.session
-    with watched(command.study, progress, log=not command.is_shown), session, tags(study_tag(command.study.name)):
+    shown, tagged = watched(command.study, progress, log=not command.is_shown), tags(study_tag(command.study.name))
+    with known_server(), shown, session, tagged:
         study = session.study
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         if command.early is None:
