@@ -6,6 +6,7 @@ ephemeral server outlives a `kill -9` of its parent.
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from bertft_core.config.errors import UserError
 from bertft_core.processes import Child, ChildLog, child_environment, how_it_ended, leave, on_stdin
 from bertft_core.storage.disk_errors import disk_error
+from flows.cli.new_prefect_store import make_prefect_store
 
 START_TIMEOUT_SECONDS = 300.0
 """On an idle machine it takes seven; here every core trains already, and other programs may want them too."""
@@ -116,9 +118,11 @@ class EmbeddedServer:
 
 
 def _serve(port: int, host: str = "127.0.0.1") -> None:
+    on_stdin(leave)
+    if "PREFECT_API_DATABASE_CONNECTION_URL" not in os.environ and (home := os.environ.get("PREFECT_HOME")) is not None:
+        make_prefect_store(Path(home) / "prefect.db")
     import uvicorn
 
-    on_stdin(leave)
     uvicorn.run("prefect.server.api.server:create_app", factory=True, host=host, port=port, log_level="error", lifespan="on")
 
 
