@@ -16,6 +16,7 @@ from mlflow.entities import Metric
 from bertft_core.config.head_settings import part_file
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.damage import HEAD_FILE
+from tasks.tracking.current_store import current_store
 from tasks.tracking.mlflow_content import event_metrics
 from tasks.tracking.model_registry import unregister
 from tasks.tracking.store_files import MLFLOW_STATUS
@@ -44,9 +45,9 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     model_class = getattr(transformers, head.auto_class)
     model = model_class.from_pretrained(model_dir, use_safetensors=True, local_files_only=True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
-    mlflow.set_tracking_uri(client.tracking_uri)
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
-    with _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status]), _known_histories(client, run_id, record):
+    as_it_was = _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status])
+    with current_store(client), as_it_was, _known_histories(client, run_id, record):
         mlflow.transformers.log_model(
             transformers_model={"model": model, "tokenizer": tokenizer},
             name=logged_name(record.spec),
@@ -109,13 +110,12 @@ def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None
 
     What is registered of them goes first: a version without files cannot be loaded.
     """
-    import mlflow
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    mlflow.set_tracking_uri(client.tracking_uri)
     unregister(client, run_id)
     for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
-        get_artifact_repository(model.artifact_location).delete_artifacts()
+        get_artifact_repository(model.artifact_location, client.tracking_uri).delete_artifacts()
         client.delete_logged_model(model.model_id)
     if any(item.path == HEAD_DIR for item in client.list_artifacts(run_id)):
-        get_artifact_repository(str(client.get_run(run_id).info.artifact_uri)).delete_artifacts(HEAD_DIR)
+        artifacts = str(client.get_run(run_id).info.artifact_uri)
+        get_artifact_repository(artifacts, client.tracking_uri).delete_artifacts(HEAD_DIR)

@@ -6,6 +6,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from tasks.tracking.current_store import current_store
 from tasks.tracking.store_files import REGISTERED
 
 CHAMPION = "champion"
@@ -23,9 +24,6 @@ def register(client: MlflowClient, experiment_id: str, run_id: str, name: str, c
 
     Raises `MlflowException` where the store has no registry.
     """
-    import mlflow
-
-    mlflow.set_tracking_uri(client.tracking_uri)  # the store's own look-up of the model goes by it
     (model,) = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
     claim = claim[:MAX_DESCRIPTION]
     try:
@@ -40,7 +38,8 @@ def register(client: MlflowClient, experiment_id: str, run_id: str, name: str, c
         version = str(there[0].version)
         client.update_model_version(name, version, claim)
     else:
-        made = client.create_model_version(name, source, run_id, description=claim, model_id=model.model_id)
+        with current_store(client):  # the store looks the model up there
+            made = client.create_model_version(name, source, run_id, description=claim, model_id=model.model_id)
         version = str(made.version)
         link = json.dumps([{"name": name, "version": version}])
         client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})  # by which its page finds the version

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +19,8 @@ from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from tasks.keep_models import keep_models
+from tasks.process_environment import tracked
+from tasks.tracking.current_store import current_store
 from tasks.tracking.mlflow_store import open_existing
 from tasks.tracking.store_files import REGISTERED
 from tasks.tracking.study_log import StudyLog
@@ -41,16 +41,6 @@ class Logged(NamedTuple):
 
     def best_of(self, arm: str) -> Any:
         return ranked_runs(self.results.study, self.results.planned, self.results.records)[arm][0]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _other_tests_have_their_own_store() -> Iterator[None]:
-    """MLflow puts the address of the store that it used last into the environment, where commands would find it."""
-    before = {name: value for name, value in os.environ.items() if name == "MLFLOW_TRACKING_URI"}
-    yield
-    mlflow.set_tracking_uri(None)
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +110,28 @@ def test_after_a_home_was_moved_models_and_artifacts_open_where_they_are_now(tra
     hidden = trained.home.rename(trained.home.with_name("gone"))  # the old place is no more
     try:
         client = moved.client
-        mlflow.set_tracking_uri(client.tracking_uri)
         found = client.get_model_version_by_alias("tiny-full", "champion")
         assert str(tmp_path) in client.get_model_version_download_uri(found.name, found.version)
-        opened = mlflow.transformers.load_model("models:/tiny-full@champion")
+        with current_store(client):
+            opened = mlflow.transformers.load_model("models:/tiny-full@champion")
         assert {answer["label"] for answer in opened(["the film was great"])} <= {"negative", "positive"}
-        record = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path="record.json", dst_path=str(tmp_path))
+        record = client.download_artifacts(found.run_id, "record.json", str(tmp_path))
         assert trained.best_of("full").digest in Path(record).read_text()
     finally:
         hidden.rename(trained.home)
+
+
+@pytest.mark.parametrize("users", [None, "http://mine:5000"])
+def test_the_next_study_of_the_process_does_not_go_to_the_store_of_this_one(trained, monkeypatch, users):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if users is not None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", users)
+    best = trained.best_of("full")
+    trained.log.runs.drop_model(best.digest)
+    trained.log.runs.log_model(best)
+    trained.log.runs.register_model(best, "full", "again")
+    assert tracked(make_study()).tracking.uri == users
+    assert mlflow.get_tracking_uri() != trained.client.tracking_uri
 
 
 def test_a_store_without_a_registry_is_a_problem_and_no_crash(trained, monkeypatch):
