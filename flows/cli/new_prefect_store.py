@@ -25,14 +25,17 @@ def make_prefect_store(path: Path) -> None:
     script = script_path()
     if path.exists() or not script.is_file():
         return
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = [part, *(part.with_name(f"{part.name}{ending}") for ending in ("-wal", "-shm"))]
     try:
+        part.unlink(missing_ok=True)  # of a killed command that had this number
         with contextlib.closing(sqlite3.connect(part)) as database:
+            database.execute("PRAGMA journal_mode = MEMORY")  # no second file that a kill would leave
             database.executescript(script.read_text(encoding="utf-8"))
             database.execute("PRAGMA journal_mode = WAL")  # as Prefect sets it
         os.link(part, path)  # whole or not at all; another command may have made one meanwhile, which stays
     except (OSError, sqlite3.Error):
         return
     finally:
-        for left in part.parent.glob(f"{part.name}*"):
+        for left in beside:
             left.unlink(missing_ok=True)

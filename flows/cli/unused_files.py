@@ -62,6 +62,7 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
             leftovers += named([folder], NO_STUDY)
         elif folder.name not in unfinished:
             leftovers += named(folder.glob("features"), FEATURES)
+    making += home.glob("prefect/.prefect.db.*.part")
     leftovers += named((path for path in making if not _is_being_written(path)), TEMPORARY)
     leftovers += named((home / "logs" / name for name in LOGS), LOG)
     leftovers += named(home.glob(f"mlflow.db*{SUFFIX}"), DAMAGED)

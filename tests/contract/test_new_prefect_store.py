@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -66,6 +67,16 @@ def test_a_store_that_another_command_has_made_meanwhile_stays(tmp_path, monkeyp
     make_prefect_store(path)
     assert path.read_bytes() == b"the other's"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_part_that_a_killed_command_left_is_not_in_the_way_and_that_of_another_command_stays(tmp_path):
+    left, others = (tmp_path / f".prefect.db.{pid}.part" for pid in (os.getpid(), f"{os.getpid()}7"))
+    for part in (left, others):
+        with closing(sqlite3.connect(part)) as database:
+            database.execute("CREATE TABLE flow (id)")
+    make_prefect_store(tmp_path / "prefect.db")
+    assert script_of(tmp_path / "prefect.db") == script_path().read_text()
+    assert sorted(each.name for each in tmp_path.iterdir()) == [others.name, "prefect.db"]
 
 
 def test_what_cannot_be_made_is_left_to_prefect(tmp_path, monkeypatch):

@@ -174,7 +174,9 @@ def test_nothing_is_deleted_while_a_command_runs(home, capsys):
 
 def test_databases_that_were_set_aside_go_and_those_in_use_stay(home, capsys):
     aside = [put(home / name) for name in ("prefect/prefect.db.damaged", "prefect/prefect.db.damaged-wal", "mlflow.db.damaged")]
-    used = [put(home / name) for name in ("prefect/prefect.db", "prefect/prefect.db-wal", "prefect/server.log")]
+    aside.append(put(home / "prefect" / f".prefect.db.{GONE}.part"))
+    made = f"prefect/.prefect.db.{os.getpid()}.part"
+    used = [put(home / name) for name in ("prefect/prefect.db", "prefect/prefect.db-wal", "prefect/server.log", made)]
     clean(capsys, home, "--yes")
     assert not any(path.exists() for path in aside)
     assert all(path.exists() for path in used)
