@@ -17,13 +17,15 @@ def ready_names() -> list[str]:
 
 
 def config_path(given: str | Path) -> Path:
-    """The path itself if it exists, else the ready study of that name. Raises `UserError` if neither is there."""
-    path = checked_path(given, "CONFIG")
+    """The path itself if it exists, else the ready study of that name. Raises `UserError` if neither is there.
+
+    A folder that happens to have the name of a ready study is no config.
+    """
+    path, names = checked_path(given, "CONFIG"), ready_names()
+    if path.as_posix() in names and (path.is_dir() or not path.exists()):
+        return READY_DIR / f"{path.as_posix()}.yaml"
     if path.exists():
         return path
-    names = ready_names()
-    if path.as_posix() in names:
-        return READY_DIR / f"{path.as_posix()}.yaml"
     asked = path.with_suffix("").as_posix() if path.suffix in (".yaml", ".yml") else path.as_posix()
     beside = sorted(found.name for found in path.parent.glob("*.y*ml"))
     near = [str(path.with_name(name)) for name in difflib.get_close_matches(path.name, beside, n=1)]

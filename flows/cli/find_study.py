@@ -17,10 +17,10 @@ from tasks.process_environment import with_own_store
 def given_config(config: Path, home: Path) -> str | dict[str, Any]:
     """What a command is given as its CONFIG: the path of a file, the name of a ready study, or the values of one in the home.
 
-    A file wins, then a ready study.
+    A file wins, then a ready study; a folder that happens to have the study's name is none.
     """
     name = str(config)
-    if config.exists() or name in ready_names() or name not in known_studies(home):
+    if (config.exists() and not config.is_dir()) or name in ready_names() or name not in known_studies(home):
         return name
     return shortest_values(open_study(StudyDir(home, name)).study)
 

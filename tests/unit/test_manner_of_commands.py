@@ -213,6 +213,10 @@ def test_a_command_for_configs_takes_the_name_of_a_study_in_the_home(tmp_path, m
     assert (found.name, found.seeds.n) == ("tickets", 7)
     assert load_config(Path("tickets"), [], tmp_path).digest == results.study.digest
     assert given_config(Path("quickstart"), tmp_path) == "quickstart"
+    for name in ("tickets", "quickstart"):
+        (tmp_path / name).mkdir()
+        assert load_config(Path(name), [], tmp_path).name, "a folder of that name, such as an exported model, is no config"
+        (tmp_path / name).rmdir()
     with pytest.raises(UserError) as caught:
         load_config(Path("tickets"), ["seeds.nn=7"], tmp_path)
     assert "seeds.nn" in str(caught.value)
