@@ -142,17 +142,24 @@ def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None
     return lines[max(known, key=lambda path: len(split(path)))] if known else None
 
 
+def with_paths(study: StudyConfig, new: Callable[[str, yaml_text.Path], str]) -> StudyConfig:
+    """The study with `new(value, key)` in place of every value that names a file or a folder; unchecked."""
+
+    def changed(value: str, at: yaml_text.Path) -> str:
+        names_a_text = at[-1] == "text" or "strategies.replay.text" in at
+        return value if names_a_text and not is_text_file(value) else new(value, at)
+
+    for keys in (*(FILES_OF_DATA if isinstance(study.data, FileData) else ()), *OTHER_FILES):
+        study = _replaced(study, keys, changed)
+    return study
+
+
 def _with_absolute_paths(study: StudyConfig, base_dir: Path, where: Where) -> StudyConfig:
     def absolute(value: str, at: yaml_text.Path) -> str:
-        names_a_text = at[-1] == "text" or "strategies.replay.text" in at
-        if names_a_text and not is_text_file(value):
-            return value
         source, line = where(at)
         return str(checked_path(base_dir / checked_path(value, dotted(at), path=source, line=line), dotted(at)))
 
-    for keys in (*(FILES_OF_DATA if isinstance(study.data, FileData) else ()), *OTHER_FILES):
-        study = _replaced(study, keys, absolute)
-    return study
+    return with_paths(study, absolute)
 
 
 def _replaced(part: Any, keys: Sequence[str], new: Callable[[str, yaml_text.Path], str], at: yaml_text.Path = ()) -> Any:

@@ -7,8 +7,9 @@ from pathlib import Path
 from bertft_core.config.errors import UserError
 from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.records import RunRecord
-from bertft_core.report.model_card import model_card, published_yaml
+from bertft_core.report.model_card import model_card
 from bertft_core.report.prose.model_card_text import STUDY_FILE
+from bertft_core.report.published_study import published_yaml
 from bertft_core.storage.damage import HEAD_FILE, MODEL
 from bertft_core.storage.output_file import check_output_folder, write_output
 from bertft_core.storage.study_results import StudyResults

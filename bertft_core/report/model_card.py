@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from bertft_core.config.data_settings import HubData
-from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord
 from bertft_core.report.formatting import escapes, intervals, numbers
 from bertft_core.report.prose import data_card_text, model_card_text
-from bertft_core.report.study_as_yaml import shortest_values
 from bertft_core.storage.study_results import StudyResults
 
 if TYPE_CHECKING:
@@ -39,8 +35,6 @@ METRICS = {
 """Metric → what the hub calls it; the others have one name."""
 WEIGHTS = "best"
 """The checkpoint that a saved model has the weights of, whatever the headline's is."""
-IDENTITY = ("threads_per_run", "device", "kernels", "compute")
-"""Keys of `execution` that decide what a run computes."""
 
 
 def model_card(results: StudyResults, record: RunRecord, *, licence: str | None, languages: Sequence[str]) -> str:
@@ -195,23 +189,6 @@ def _digests(results: StudyResults, record: RunRecord) -> list[tuple[str, str]]:
 
 def _dirty(dirty: bool | None) -> str:
     return " (with uncommitted changes)" if dirty else ""
-
-
-def published_yaml(study: StudyConfig) -> str:
-    """The study as others can run it: files by their names alone, and nothing of this machine or of its servers."""
-    values = shortest_values(study.shareable)
-    values = {key: value for key, value in values.items() if key not in ("tracking", "retention")}
-    execution = {key: value for key, value in values.pop("execution", {}).items() if key in IDENTITY}
-    published = _without_folders(values | ({"execution": execution} if execution else {}))
-    return yaml.safe_dump(published, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-
-
-def _without_folders(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_folders(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_folders(each) for each in value]
-    return file_name(value) if isinstance(value, str) else value
 
 
 def file_name(path: str) -> str:
