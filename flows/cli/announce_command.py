@@ -12,7 +12,7 @@ from bertft_core.report.study_as_yaml import shortest_values
 from bertft_core.storage.home_folder import home_dir
 from flows.cli.find_study import load_config
 from flows.cli.server_answers import wrong_prefect_credentials
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 from tasks.tracking.store_login import was_refused
 
 DEPLOYMENT = "update-study/on-dataset-updated"
@@ -29,16 +29,21 @@ HOW_TO_SERVE = "\n            ".join(
 )
 
 
-def announce_command(config: Path, overrides: list[str], home: Path | None) -> int:
+def announce_command(config: Path, overrides: list[str], home: Path | None, *, as_json: bool = False) -> int:
     """Emit the event for a valid study, and return when the server has it. Raises `UserError` when no server answers."""
     where = home_dir(home)
     study = load_config(config, overrides, where)  # a mistake is reported here, not in the log of a worker
-    announce(study, None if home is None else where)
+    announced = announce(study, None if home is None else where)
+    if as_json:
+        say_json(announced)
     return 0
 
 
-def announce(study: StudyConfig, home: Path | None, *, files_sha256: str | None = None) -> None:
-    """Emit the event with the whole study in it; `home` None leaves the place to the worker."""
+def announce(study: StudyConfig, home: Path | None, *, files_sha256: str | None = None) -> dict[str, Any]:
+    """Emit the event with the whole study in it, and say so; what is said, for programs.
+
+    `home` None leaves the place to the worker.
+    """
     values = shortest_values(study)
     if study.tracking.uri is not None:  # a password stays here; the worker has its own MLFLOW_TRACKING_URI
         values["tracking"]["uri"] = without_password(study.tracking.uri)
@@ -47,15 +52,16 @@ def announce(study: StudyConfig, home: Path | None, *, files_sha256: str | None 
     api_url = _api_url()
     from prefect.settings import PREFECT_UI_URL
 
-    served = asyncio.run(_announce(api_url, study, content.model_dump(mode="json")))
+    served, look = asyncio.run(_announce(api_url, study, content.model_dump(mode="json"))), f"{PREFECT_UI_URL.value()}/runs"
     say(f"announced  {DATASET_UPDATED} for {study.name}")
     say(f"home       {where or 'that of the worker'}")
-    say(f"look       {PREFECT_UI_URL.value()}/runs")
+    say(f"look       {look}")
     if not served:
         say(
             f"warning    nothing starts: the server has no deployment {DEPLOYMENT}; prefect --no-prompt deploy --all",
             file=sys.stderr,
         )
+    return {"event": DATASET_UPDATED, "study": study.name, "home": where, "look": look, "starts": served}
 
 
 def _api_url() -> str:

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import Config, Home, Set
+from flows.cli.arguments import Config, Home, Json, Set
 from flows.cli.completion import complete_config
 
 
-def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
+def announce(config: Config, overrides: Set = None, home: Home = None, as_json: Json = False) -> None:
     """Announce new data to Prefect, which starts the study.
 
     Emits the event `bertft.dataset.updated` to the server where the deployments are.
     """
     from flows.cli.announce_command import announce_command
 
-    raise typer.Exit(announce_command(config, overrides or [], home))
+    raise typer.Exit(announce_command(config, overrides or [], home, as_json=as_json))
 
 
 def watch(

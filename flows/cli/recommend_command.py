@@ -27,7 +27,7 @@ from bertft_core.storage.output_file import is_special, write_output
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
-from flows.cli.terminal import say
+from flows.cli.terminal import say, say_json
 
 STDOUT = "-"
 IMPOSSIBLE_SPLITS = ("split.untrained-label", "split.empty-part")
@@ -38,7 +38,7 @@ LONG_SECONDS = 1800.0
 """A study that takes longer is printed with the overrides of a shorter trial."""
 
 
-def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -> int:
+def recommend_command(source: str, home: Path | None, asked: RecommendRequest, *, as_json: bool = False) -> int:
     """Measure, advise, write the study and explain it; with `--output -` the study goes to stdout and the rest to stderr."""
     where = home_dir(home)
     is_config = Path(source).suffix in (".yaml", ".yml")
@@ -53,6 +53,11 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     recommended = parse_study(values, base_dir=folder)
     plan = io.StringIO()
     seconds = print_plan(recommended, where, file=plan)  # refuses what a run would refuse
+    if as_json:
+        if output is not None:
+            write_output(output, text, "--output")
+        say_json(_values(recommended, advice, concluded, output) | {"seconds": seconds, "yaml": text})
+        return 0
     steps = arm_steps(recommended, profile.n_train)
     findings = "\n".join(findings_lines(prepare_and_try(recommended, home_dir=where)))  # those of check-data on the written study
     explanation = "\n\n".join([recipe_text.describe(recommended, profile, advice, steps, concluded), findings, plan.getvalue()])
@@ -67,6 +72,16 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     if seconds > LONG_SECONDS:
         say(f"short  {shlex.join(['bertft', 'run', str(output)])} {_short_trial(recommended)}")
     return 0
+
+
+def _values(study: StudyConfig, advice: Advice, concluded: tuple[Reason, ...], output: Path | None) -> dict[str, Any]:
+    """For programs: where the study is, and the reason of each of its keys."""
+    return {
+        "study": study.name,
+        "path": None if output is None else str(output),
+        "choices": [{"key": ".".join(path), "reason": why} for path, why in recipe_reasons.comments(advice).items()],
+        "notes": [recipe_reasons.reason(each) for each in (*concluded, *advice.notes)],
+    }
 
 
 def _cross_validated(

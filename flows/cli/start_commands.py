@@ -45,6 +45,7 @@ def recommend(
     overrides: Set = None,
     home: Home = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a study for these data, with reasons.
 
@@ -55,7 +56,7 @@ def recommend(
     from flows.cli.recommend_command import RecommendRequest, recommend_command
 
     asked = RecommendRequest(overrides or [], head, text or [], label, output, force)
-    raise typer.Exit(recommend_command(source, home, asked))
+    raise typer.Exit(recommend_command(source, home, asked, as_json=as_json))
 
 
 def check_data(config: Config, overrides: Set = None, home: Home = None, as_json: Json = False) -> None:

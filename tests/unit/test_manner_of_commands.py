@@ -18,8 +18,8 @@ from tests.helpers.evaluated_studies import make_results
 from tests.helpers.pseudo_terminal import OnTerminal
 from tests.helpers.stored_studies import unpack
 
-WITHOUT_JSON = {"recommend", "predict", "ui", "announce", "watch"}
-"""A file or JSON lines are their answer, or they go on until they are stopped."""
+WITHOUT_JSON = {"predict", "ui", "watch"}
+"""JSON lines are their answer, or they go on until they are stopped."""
 ANSWERS: dict[str, set[str]] = {
     "list": {"home", "studies"},
     "show claims": {"study", "arms"},
@@ -62,7 +62,7 @@ def test_every_command_with_an_answer_has_it_in_json(capsys):
         assert ("--json" in capsys.readouterr().out) is (name not in WITHOUT_JSON), name
     tried = {words.split()[0] for words in ANSWERS} | {"server"}
     trained = {"run", "plan", "check-data", "verify", "replay", "export"}
-    assert names() - WITHOUT_JSON - tried == trained, "these are tried where studies are run"
+    assert names() - WITHOUT_JSON - tried == trained | {"recommend", "announce"}, "these are tried where studies are run"
 
 
 @pytest.mark.parametrize("words", ANSWERS)
@@ -72,6 +72,24 @@ def test_nothing_but_one_json_value_is_on_stdout(words, home, tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert set(found) >= ANSWERS[words]
     assert code == (1 if words == "server status" else 0)
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_what_was_announced_is_said_in_json(served, home, capsys, monkeypatch):
+    from flows.cli import announce_command
+
+    async def announced(*_: object) -> bool:
+        return served
+
+    monkeypatch.setattr(announce_command, "_announce", announced)
+    monkeypatch.setattr(announce_command, "_api_url", lambda: "http://127.0.0.1:1/api")
+    assert bertft("announce", "claims", "--json", "--home", str(home)) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    expected = {"event": "bertft.dataset.updated", "study": "claims", "home": str(home), "starts": served}
+    assert found == expected | {"look": found["look"]}
+    assert found["look"].endswith("/runs")
+    assert ("nothing starts" in shown.err) is not served
 
 
 def test_a_refusal_leaves_stdout_empty(home, capsys):

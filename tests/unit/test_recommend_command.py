@@ -1,6 +1,7 @@
 """`bertft recommend` as a person meets it: what it writes, what it keeps, and what it refuses."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bertft_core.config.yaml_text import read_yaml
 from bertft_core.recipes.advice import Advice
 from bertft_core.recipes.study_yaml import in_encoding, inline, number, values_of
 from bertft_core.training.optimizer import n_warmup_steps
+from flows.cli.app import main
 from flows.cli.recommend_command import RecommendRequest, recommend_command
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import write_questions, write_texts
@@ -57,6 +59,27 @@ def test_a_data_file_becomes_a_whole_study_with_reasons(tmp_path, recommend, cap
     assert "40 optimizer steps are few" in printed
     assert "next   bertft run texts-recommended.yaml" in printed
     assert [line for line in printed.splitlines() if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("output", ["out.yaml", "-"])
+def test_for_programs_the_answer_is_one_json_value(output, tmp_path, encoder, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    train = write_texts(tmp_path / "texts")["train"]
+    words = ["--set", f"encoder.path={encoder}", "--output", output, "--json", "--home", str(tmp_path / "home")]
+    with pytest.raises(SystemExit) as ended:
+        main(["recommend", str(train), *words])
+    assert ended.value.code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"study", "path", "choices", "notes", "seconds", "yaml"}
+    assert found["path"] == (None if output == "-" else output)
+    assert (tmp_path / "out.yaml").exists() is (output != "-")
+    if output != "-":
+        assert (tmp_path / output).read_text() == found["yaml"]
+    assert yaml.safe_load(found["yaml"])["name"] == found["study"] == "texts-recommended"
+    reasons = {each["key"]: each["reason"] for each in found["choices"]}
+    assert reasons["training.epochs"].startswith("under 500 examples: so few examples need many passes")
+    assert found["notes"]
+    assert found["seconds"] > 0
 
 
 def test_every_choice_has_its_reason_beside_or_above_it(tmp_path, recommend):
