@@ -15,14 +15,23 @@ IDENTITY = ("threads_per_run", "device", "kernels", "compute")
 
 def published_yaml(study: StudyConfig) -> str:
     """The study with the same digest for whoever puts its files beside it."""
-    paths: set[str] = set()
-    with_paths(study, lambda path, _: paths.add(path) or path)
-    names = file_names(paths)
+    names = file_names(_paths(study))
     values = shortest_values(with_paths(study, lambda path, _: names[path]))
     values = {key: value for key, value in values.items() if key not in ("tracking", "retention")}
     execution = {key: value for key, value in values.pop("execution", {}).items() if key in IDENTITY}
     published = values | ({"execution": execution} if execution else {})
     return yaml.safe_dump(published, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def _paths(study: StudyConfig) -> set[str]:
+    found: set[str] = set()
+
+    def seen(path: str, _: object) -> str:
+        found.add(path)
+        return path
+
+    with_paths(study, seen)
+    return found
 
 
 def file_names(paths: Iterable[str]) -> dict[str, str]:

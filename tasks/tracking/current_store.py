@@ -29,7 +29,7 @@ def current_store(client: MlflowClient) -> Iterator[None]:
 
 def _set(uri: str | None) -> None:
     users = os.environ.get(MLFLOW_STORE)
-    mlflow.set_tracking_uri(uri)
+    mlflow.set_tracking_uri(uri)  # type: ignore[arg-type]  # None is how MLflow forgets it
     if users is None:
         os.environ.pop(MLFLOW_STORE, None)
     else:
