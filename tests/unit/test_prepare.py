@@ -253,6 +253,8 @@ def test_the_description_shows_splits_labels_and_findings(train, encoders, tmp_p
     assert f"train.jsonl:1: {TEXTS[0]} 0" in text
     assert "truncated" in text
     assert "batches      packed (one row of tokens without padding)" in text
+    assert "layers       can be computed by hand (execution.compute)" in text
+    assert "layers" not in card_text(card.model_copy(update={"by_hand": False}))
 
 
 def test_the_wheel_and_a_copy_of_it_give_the_same_fingerprint(train, tmp_path):

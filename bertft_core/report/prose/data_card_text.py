@@ -17,6 +17,8 @@ MOST_CHARACTERS = 40
 """Of a label's name."""
 COLUMNS = ("split", "examples", "labels", "length", "truncated", "unknown", "origin")
 
+BY_HAND = "layers       can be computed by hand (execution.compute)"
+
 
 def card_text(card: DatasetCard) -> str:
     """Splits, labels and findings, without a final newline."""
@@ -34,6 +36,7 @@ def card_text(card: DatasetCard) -> str:
         *([f"drawn anew   {listed(card.new_parts)}, from each run's init seed"] if card.new_parts else []),
         *([f"not used     {listed(card.unused_parts)} of the encoder's files"] if card.unused_parts else []),
         *([f"batches      {batches_text.layout(card.batches)}"] if card.batches else []),
+        *([BY_HAND] if card.by_hand else []),
         f"labels       {_first(card.labels, ', ', MOST_LABELS) or 'none'}",
         *([f"splits       below is {split_designs_text.of_card(card)}"] if card.draws else []),
         f"max_length   {card.max_length} tokens; length is the mean {_counted(card)}",
