@@ -13,13 +13,12 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from bertft_core.config import StudyConfig
 from bertft_core.planning.plan_checks import refuse_unusable_plan
-from bertft_core.records import StudySummary
+from bertft_core.records import StudySummary, SweepResult
 from bertft_core.records.event_records import STUDY_COMPLETED, StudyCompleted
 from bertft_core.storage.study_results import StudyResults
 from flows.flow_settings import OPTIONS, answer, explained, name_in_form, study_name
 from flows.forms import AnyConfig
 from flows.stages.probe_stage import probe_runs
-from flows.stages.search_stage import run_searches
 from flows.stages.training_stage import Trainer, run_seeds
 from flows.study_command import StudyCommand, read_command
 from tasks.early_runs import EarlyRuns
@@ -114,9 +113,12 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         early = command.early or EarlyRuns(session, card)
         early.stop()
         trainer = Trainer(session, early)
+        sweeps: dict[str, SweepResult] = {}
         if any(arm.search is not None for arm in study.arms.values()):
+            from flows.stages.search_stage import run_searches  # Optuna, which no other study needs
+
             progress.enter("search")
-        sweeps = run_searches(trainer, card)
+            sweeps = run_searches(trainer, card)
         progress.enter("seeds")
         wanted, records = run_seeds(trainer, card, sweeps)
         probe_runs(session, wanted.planned, records)
