@@ -35,9 +35,10 @@ def _files(incomplete: str) -> list[str]:
     """Config files and folders in the folder that is being typed."""
     typed, separator, _ = incomplete.rpartition("/")
     folder = Path(typed or separator or ".")
-    if not folder.is_dir():
+    try:
+        found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    except OSError:  # none, or one that cannot be read: a traceback would fill the line that is typed
         return []
-    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     names = [path.name + "/" * path.is_dir() for path in found if path.is_dir() or path.suffix in SUFFIXES]
     return [f"{typed}{separator}{name}" for name in names]
 

@@ -14,6 +14,7 @@ import pytest
 from bertft_core.config.ready_studies import ready_names
 from flows.cli.app import main
 from flows.cli.command_line import GROUPS, app
+from flows.cli.completion import _files
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.pseudo_terminal import OnTerminal
 from tests.helpers.stored_studies import unpack
@@ -209,6 +210,16 @@ def test_studies_configs_and_commands_are_completed(home, tmp_path):
     assert set(completed("bertft plan cl", home, tmp_path)) == {"claims", "claims.yaml"}
     assert completed("bertft sho", home, tmp_path) == ["show"]
     assert completed(f"bertft show --home {tmp_path} cl", home, tmp_path) == ["claims.yaml"], "another home"
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError, NotADirectoryError])
+def test_a_folder_that_cannot_be_read_completes_nothing(error, monkeypatch):
+    def refuses(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+    monkeypatch.setattr(Path, "iterdir", refuses)
+    assert _files("closed/") == []
 
 
 def test_a_shells_script_is_printed(capsys):
