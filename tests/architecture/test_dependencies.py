@@ -39,6 +39,7 @@ NOT_IMPORTED = {
     "optuna-dashboard": "`bertft ui` starts it as a program",
     "psycopg2-binary": "SQLAlchemy loads it",
     "flask-wtf": "MLflow's login page",
+    "moto": "a program",
     "s3fs": "fsspec imports it for s3://",
     "ruff": "a program",
     "mypy": "a program",
@@ -79,7 +80,10 @@ def declared(requirements: list[str]) -> dict[str, Requirement]:
 
 NEEDED = declared(PYPROJECT["project"]["dependencies"])
 DEV = declared(PYPROJECT["dependency-groups"]["dev"])
+SLOW = declared(PYPROJECT["dependency-groups"]["slow"])
 EXTRAS = {name: declared(wanted) for name, wanted in PYPROJECT["project"]["optional-dependencies"].items()}
+LOCKS = EXTRAS | {"slow": SLOW}
+"""What has a lock of its own."""
 OPTIONAL = {name: requirement for extra in EXTRAS.values() for name, requirement in extra.items()}
 
 
@@ -92,14 +96,14 @@ def test_the_dependencies_are_what_the_code_imports():
 
 def test_the_dev_group_is_what_tests_and_benchmarks_import_besides():
     imported = imported_by("tests", "benchmarks") - {*NEEDED, *OPTIONAL}
-    assert imported - set(DEV) == set(), "imported by tests and not declared"
-    assert set(DEV) - imported - set(NOT_IMPORTED) == set(), "declared and not imported"
-    assert set(DEV) & set(NEEDED) == set()
+    assert imported - {*DEV, *SLOW} == set(), "imported by tests and not declared"
+    assert {*DEV, *SLOW} - imported - set(NOT_IMPORTED) == set(), "declared and not imported"
+    assert {*DEV, *SLOW} & set(NEEDED) == set()
 
 
 def test_every_exception_is_still_one():
     everything = imported_by(*PRODUCT, "tests", "benchmarks")
-    assert set(NOT_IMPORTED) <= {*NEEDED, *DEV, *OPTIONAL}
+    assert set(NOT_IMPORTED) <= {*NEEDED, *DEV, *SLOW, *OPTIONAL}
     assert [name for name in NOT_IMPORTED if name in everything] == []
 
 
@@ -136,23 +140,24 @@ def test_the_lock_holds_what_every_locked_package_needs(python):
     assert missing == []
 
 
-@pytest.mark.parametrize("extra", sorted(EXTRAS))
+@pytest.mark.parametrize("extra", sorted(LOCKS))
 def test_an_extra_has_a_lock_that_changes_no_other_version(extra):
     pins = {canonicalize_name(pin.name): pin.specifier for pin in pins_in(f"requirements-{extra}.lock")}
     versions = locked("3.11")
     assert pins.keys() & versions.keys() == set()
-    for name, requirement in EXTRAS[extra].items():
+    for name, requirement in LOCKS[extra].items():
         assert requirement.specifier.contains(str(pins[name]).removeprefix("=="))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "--no-deps --constraint requirements.lock --requirement $<" in makefile, "pip follows no requirement of an extra"
 
 
-@pytest.mark.parametrize("extra", sorted(EXTRAS))
+@pytest.mark.parametrize("extra", sorted(LOCKS))
 @pytest.mark.slow
 def test_the_locks_hold_what_an_extra_needs(extra):
-    """By the metadata of what is installed: `make test-slow` installs it."""
+    """By the metadata of what is installed: `make test-slow` installs it, the extras first."""
     own = pins_in(f"requirements-{extra}.lock")
-    versions = locked("3.11") | {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in own}
+    earlier = [pin for other in sorted(EXTRAS) if extra == "slow" for pin in pins_in(f"requirements-{other}.lock")]
+    versions = locked("3.11") | {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in [*earlier, *own]}
     environment = {"python_version": "3.11", "python_full_version": "3.11.9", "extra": ""}
     needs = [Requirement(line) for pin in own for line in importlib.metadata.requires(pin.name) or ()]
     needs = [need for need in needs if need.marker is None or need.marker.evaluate(environment)]
