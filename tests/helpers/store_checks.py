@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
+from bertft_core.storage.study_dir import file_sha256
 from tasks.mlflow_address import tracking_uri
 from tests.helpers.study_commands import TinyStudy
 from tests.helpers.waiting import becomes
@@ -52,6 +53,19 @@ def record_differences(ours: RunRecord, theirs: RunRecord) -> list[str]:
 
 def same_curves(run_dir: Path, straight_dir: Path) -> bool:
     return (run_dir / "curves.jsonl").read_bytes() == (straight_dir / "curves.jsonl").read_bytes()
+
+
+def run_files(study: TinyStudy) -> dict[str, dict[str, str]]:
+    """Run digest → file → SHA-256, of what a run leaves that tells no time and no place."""
+    return {
+        digest: {
+            path.relative_to(folder).as_posix(): file_sha256(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name not in ("record.json", "spec.json", "log.txt")
+        }
+        for digest in study.records
+        for folder in (study.dir.run_dir(digest),)
+    }
 
 
 def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[str]:

@@ -245,5 +245,7 @@ def write_shared(directory: Path) -> None:
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """Ours without what would lead a command to another server, store or home."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "BERTFT_"))}
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "_MLFLOW_", "BERTFT_"))
+    }
     return ours | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"} | variables
