@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _written(lambda: _guarded(lambda: app(args=arguments, prog_name="bertft", standalone_mode=False)))
     finally:
         first_sign.stop()
+        if arguments is not None:  # called in a program, which goes on: as it spoke before
+            speak()
     sys.exit(code)
 
 

@@ -8,7 +8,8 @@ from bertft_core.config import parse_study
 from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.planning.typical_trials import typical_settings
 from bertft_core.storage.study_dir import StudyDir
-from flows.cli.plan_command import _parts, print_plan
+from flows.cli.plan_command import print_plan
+from flows.cli.planned_work import _parts
 from tests.helpers.tiny_studies import tiny_study
 
 SPACE = {
