@@ -4,6 +4,9 @@ A small study is trained, and its records are copied with other seeds and other 
 `--before CHECKOUT` the commands of another version are measured in turn with those of this one, on the same study, and the files
 of both reports are compared byte by byte. Times are CPU time of the command and all it waited for: other processes on the
 machine slow them down, so ratios of one execution count.
+
+`--nodes 1 2 4` measures in their place how runs spread over the nodes of a Ray cluster (benchmarks/node_scale.py): with the extra
+`ray`, as root. Each kind has its part of the page, and leaves the other's as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -63,10 +67,15 @@ def main() -> int:
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="another version, measured in turn with this one")
     parser.add_argument("--home", type=Path, help="where the study is kept, or was kept by an earlier execution")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS, help="which commands (default: all)")
+    parser.add_argument(
+        "--nodes", nargs="+", type=int, metavar="N", help="measure runs over so many nodes instead, such as 1 2 4"
+    )
     parser.add_argument("--markdown", type=Path, help="write the page of the benchmark to this file")
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     options = parser.parse_args()
     load = os.getloadavg()[0]
+    if options.nodes:
+        return measure_nodes(options, load)
     versions = {"after": HERE} if options.before is None else {"before": options.before.resolve(), "after": HERE}
     with tempfile.TemporaryDirectory(prefix="scale-") as directory:
         home = (options.home or Path(directory) / "home").resolve()
@@ -75,7 +84,7 @@ def main() -> int:
     figures = {name: {command: found._asdict() for command, found in of.items()} for name, of in costs.items()}
     facts = {
         "study": f"{options.records:,} runs, {len(ARMS)} arms, bundled reviews (validation and test of 160, other domain 120)",
-        "load before": f"{load:.1f} on {os.cpu_count()} cores; after: {os.getloadavg()[0]:.1f}",
+        "load before": loads(load),
     } | machine_facts([sys.executable, *sys.argv])
     print("\n".join(markdown_table(rows(costs))))
     if alike is not None:
@@ -83,8 +92,36 @@ def main() -> int:
     if options.json is not None:
         options.json.write_text(json.dumps({"costs": figures, "reports_alike": alike} | {"about": facts}, indent=1) + "\n")
     if options.markdown is not None:
-        options.markdown.write_text(page(costs, alike, facts, options.rounds))
+        write_part(options.markdown, page(costs, alike, facts, options.rounds))
     return 0 if alike is not False else 1
+
+
+def measure_nodes(options: argparse.Namespace, load: float) -> int:
+    """Measure runs over nodes, and write their part of the page."""
+    from benchmarks import node_scale
+
+    spreads = node_scale.measure(options.nodes)
+    about = {"load before": loads(load)} | machine_facts([sys.executable, *sys.argv], ["ray"])
+    lines = node_scale.section(spreads, about)
+    print("\n".join(lines))
+    if options.json is not None:
+        options.json.write_text(json.dumps({"nodes": [each._asdict() for each in spreads], "about": about}, indent=1) + "\n")
+    if options.markdown is not None:
+        write_part(options.markdown, "\n".join(lines))
+    return 0
+
+
+def loads(before: float) -> str:
+    """What the machine had to do beside."""
+    return f"{before:.1f} on {os.cpu_count()} cores; after: {os.getloadavg()[0]:.1f}"
+
+
+def write_part(path: Path, part: str) -> None:
+    """Put a part of the page in the place of the one with its heading, or at the end."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    parts = {each.partition("\n")[0]: each.strip() for each in re.split(r"^(?=## )", text, flags=re.MULTILINE) if each.strip()}
+    parts[part.partition("\n")[0]] = part.strip()
+    path.write_text("\n\n".join(parts.values()) + "\n", encoding="utf-8")
 
 
 def make_study(home: Path, n_records: int, *, logged: bool) -> Path:

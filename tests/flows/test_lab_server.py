@@ -6,92 +6,29 @@ Needs PostgreSQL's programs and the extra `postgres`; without them the first tes
 from __future__ import annotations
 
 import base64
-import os
 import re
-import shlex
-import shutil
 import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from flows.cli.embedded_server import free_port
-from flows.cli.lab.credentials import LOGIN, PASSWORD, USER, read_credentials
-from flows.cli.lab.lab_dir import LabDir
-from tests.helpers.study_commands import clean_environment, still_alive
+from flows.cli.lab.credentials import LOGIN, PASSWORD, USER
+from flows.cli.lab.databases import DATABASES
+from flows.cli.lab.postgres import ROLE, as_user, program
+from tests.helpers.running_lab import RunningLab, running_lab
+from tests.helpers.study_commands import still_alive
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.slow
 CONFIG = "debug/reviews"
 SMALL = ("--set", "arms.full.search=null")
 
 
-class RunningLab:
-    """The lab of a home, and commands with its credentials."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.dir, self.port = folder, LabDir(folder / "home"), free_port()
-        self.environment = clean_environment(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-
-    def command(self, line: str, *, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
-            shlex.split(line), env=self.environment | variables, cwd=self.folder, capture_output=True, text=True, timeout=900
-        )
-        assert ended.returncode == expect, f"{line}\n{ended.stdout}\n{ended.stderr}"
-        assert "Traceback" not in ended.stderr, ended.stderr
-        return ended
-
-    def up(self) -> subprocess.CompletedProcess[str]:
-        return self.command(f"bertft server up --home home --port {self.port}")
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        return read_credentials(self.dir.credentials_path)
-
-    @property
-    def processes(self) -> dict[str, psutil.Process]:
-        """The supervisor, and the process of each service by its module or program."""
-        state = self.dir.state()
-        assert state is not None
-        supervisor = psutil.Process(state.owner.pid)
-        below = supervisor.children(recursive=True)
-        named = {"postgres": "/postgres -D", "prefect": "flows.cli.embedded_server", "worker": "prefect worker start"}
-        lines = [(process, " ".join(process.cmdline())) for process in below]
-        found = {name: [process for process, line in lines if words in line][-1] for name, words in named.items()}
-        return {"supervisor": supervisor, **found}
-
-    def until_ready(self) -> str:
-        deadline = time.monotonic() + 300
-        while True:
-            shown = subprocess.run(
-                ["bertft", "server", "status", "--home", "home"],
-                env=self.environment,
-                cwd=self.folder,
-                capture_output=True,
-                text=True,
-            )
-            if shown.returncode == 0:
-                return shown.stdout
-            assert time.monotonic() < deadline, shown.stdout
-            time.sleep(2)
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[RunningLab]:
-    """Up for the whole module, in a folder that every user may pass through: root's PostgreSQL runs as another one."""
-    folder = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
-    folder.chmod(0o755)
-    lab = RunningLab(folder)
-    try:
-        lab.up()
+    with running_lab() as lab:
         yield lab
-    finally:
-        lab.command("bertft server down --home home")
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_all_of_it_answers_and_the_deployments_are_there(lab):
@@ -101,6 +38,19 @@ def test_all_of_it_answers_and_the_deployments_are_there(lab):
     assert {"run-study/run-study", "update-study/on-dataset-updated"} <= set(re.findall(r"[\w-]+/[\w-]+", listed))
     again = lab.up()
     assert "runs already" in again.stdout
+
+
+def test_a_webhook_once_given_stays_known_and_its_automations_are_made_anew_by_up(lab):
+    """Also of one that an earlier version had, or that somebody has deleted."""
+    assert "nobody; to tell a chat: . " in lab.until_ready()
+    chat = lab.folder / "webhook.txt"
+    chat.write_text("http://127.0.0.1:9/secret-path\n")
+    lab.command(f"sh -c 'bertft server notify < {chat}'", **lab.credentials)
+    assert "a webhook, by 2 automations" in lab.until_ready()
+    lab.command("prefect --no-prompt automation delete 'bertft: a flow failed'", **lab.credentials)
+    assert "a webhook, by 1 automations" in lab.until_ready()
+    lab.command("bertft server down --home home")
+    assert re.search("^notified +a webhook, by 2 automations$", lab.up().stdout, re.MULTILINE)
 
 
 def test_wrong_credentials_are_refused_as_such_before_anything_is_trained(lab):
@@ -117,10 +67,7 @@ def test_a_study_runs_through_crashes_of_every_server(lab):
     """PostgreSQL and Prefect are killed while it runs; it ends as it would have, and both come back."""
     command = ["bertft", "run", CONFIG, *SMALL, "--home", "mine"]
     with subprocess.Popen(command, env=lab.environment | lab.credentials, cwd=lab.folder, stdout=subprocess.DEVNULL) as study:
-        deadline = time.monotonic() + 300
-        while not list((lab.folder / "mine").glob("studies/*/runs/*/spec.json")):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(lambda: list((lab.folder / "mine").glob("studies/*/runs/*/spec.json")), "the first run", 300)
         for name in ("postgres", "prefect"):
             lab.processes[name].kill()
         assert study.wait(timeout=600) == 0
@@ -146,6 +93,16 @@ def test_no_password_is_in_a_file_a_log_or_a_command_line(lab):
     assert any("/postgres/" in str(path) for path in files), "the databases are looked through too"
     lines = list(Path("/proc").glob("[0-9]*/cmdline"))
     assert [path for path in [*files, *lines] if any(form in _bytes(path) for form in forms)] == []
+    dumps = {name: _dump(lab, name) for name in DATABASES}
+    assert all(b"CREATE TABLE" in dump for dump in dumps.values())
+    assert [name for name, dump in dumps.items() if any(form in dump for form in forms)] == [], "its files are compressed in part"
+    assert any(form in _bytes(lab.dir.credentials_path) for form in forms), "they would be found"
+
+
+def _dump(lab: RunningLab, database: str) -> bytes:
+    """All that PostgreSQL has in it, as text."""
+    words = [*as_user(), program("pg_dump"), f"postgresql://{ROLE}@/{database}?host={lab.dir.postgres_dir}"]
+    return subprocess.run(words, cwd="/", check=True, capture_output=True, timeout=300).stdout
 
 
 def _bytes(path: Path) -> bytes:

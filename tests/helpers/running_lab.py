@@ -1,0 +1,88 @@
+"""A lab of `bertft server` on this machine, and commands with its credentials."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from flows.cli.embedded_server import free_port
+from flows.cli.lab.credentials import read_credentials
+from flows.cli.lab.lab_dir import LabDir
+from tests.helpers.study_commands import clean_environment
+from tests.helpers.waiting import until
+
+
+class RunningLab:
+    """The lab of a home, and commands with its credentials."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.dir, self.port = folder, LabDir(folder / "home"), free_port()
+        self.environment = clean_environment(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+    def command(self, line: str, *, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        ended = subprocess.run(
+            shlex.split(line), env=self.environment | variables, cwd=self.folder, capture_output=True, text=True, timeout=900
+        )
+        assert ended.returncode == expect, f"{line}\n{ended.stdout}\n{ended.stderr}"
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return ended
+
+    def up(self) -> subprocess.CompletedProcess[str]:
+        return self.command(f"bertft server up --home home --port {self.port}")
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return read_credentials(self.dir.credentials_path)
+
+    @property
+    def supervisor(self) -> psutil.Process:
+        """What keeps the lab running."""
+        state = self.dir.state()
+        assert state is not None
+        return psutil.Process(state.owner.pid)
+
+    @property
+    def processes(self) -> dict[str, psutil.Process]:
+        """The supervisor, and the process of each service by its module or program."""
+        below = self.supervisor.children(recursive=True)
+        named = {"postgres": "/postgres -D", "prefect": "flows.cli.embedded_server", "worker": "prefect worker start"}
+        lines = [(process, " ".join(process.cmdline())) for process in below]
+        found = {name: [process for process, line in lines if words in line][-1] for name, words in named.items()}
+        return {"supervisor": self.supervisor, **found}
+
+    def service(self, name: str) -> list[psutil.Process]:
+        """All processes of a service, PostgreSQL, Prefect or MLflow; the one that the supervisor has started comes first."""
+        words = {"PostgreSQL": "/postgres -D", "Prefect": "flows.cli.embedded_server", "MLflow": "-m mlflow server"}[name]
+        trees = [[child, *child.children(recursive=True)] for child in self.supervisor.children()]
+        return next(tree for tree in trees if any(words in " ".join(process.cmdline()) for process in tree))
+
+    def until_ready(self) -> str:
+        def status() -> subprocess.CompletedProcess[str]:
+            words = ["bertft", "server", "status", "--home", "home"]
+            return subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, text=True)
+
+        until(lambda: status().returncode == 0, "the lab", 300, every=2, told=lambda: status().stdout)
+        return status().stdout
+
+
+@contextmanager
+def running_lab() -> Iterator[RunningLab]:
+    """Up for a block, in a folder that every user may pass through: root's PostgreSQL runs as another one."""
+    folder = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
+    folder.chmod(0o755)
+    lab = RunningLab(folder)
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.command("bertft server down --home home")
+        shutil.rmtree(folder, ignore_errors=True)
