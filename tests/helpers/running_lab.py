@@ -70,7 +70,12 @@ class RunningLab:
             words = ["bertft", "server", "status", "--home", "home"]
             return subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, text=True)
 
-        until(lambda: status().returncode == 0, "the lab", 300, every=2, told=lambda: status().stdout)
+        def told() -> str:
+            logs = sorted(self.dir.log_path("server").parent.glob("*.log"))
+            ends = [f"{path.name}:\n{path.read_text()[-1000:]}" for path in (self.dir.state_path, *logs)]
+            return "\n".join([status().stdout, *ends])
+
+        until(lambda: status().returncode == 0, "the lab", 300, every=2, told=told)
         return status().stdout
 
 
