@@ -204,6 +204,11 @@ class StudySummary(Frozen):
     """What was chosen by scores; absent in summaries of older versions."""
 
     @property
+    def level(self) -> float:
+        """Of the intervals of means: 0.95, or `AdaptiveSeeds.level` where seeds were added until one was narrow enough."""
+        return 0.95 if self.adaptive is None else self.adaptive.level
+
+    @property
     def headline_key(self) -> str:
         """`checkpoint/split/metric` of the headline."""
         return f"{self.headline_checkpoint}/{self.headline_split}/{self.headline_metric}"

@@ -74,7 +74,6 @@ def _eval_result(own: StudyResults, row: MetricSummary) -> EvalResult:
     data, summary = own.study.data, own.summary
     of_hub = isinstance(data, HubData)
     numbers_of = {"mean": row.mean, "sd": row.sd, "n": row.n, "low": row.t_low, "high": row.t_high}
-    level = 0.95 if summary.adaptive is None else summary.adaptive.level
     return EvalResult(
         task_type=TASKS[own.study.head.kind],
         dataset_type=data.name if isinstance(data, HubData) else own.card.name,
@@ -85,7 +84,7 @@ def _eval_result(own: StudyResults, row: MetricSummary) -> EvalResult:
         metric_type=METRICS.get(row.metric, row.metric),
         metric_name=f"{row.metric} (mean ± sd, n = {row.n})" if row.sd is not None else f"{row.metric} (n = {row.n})",
         metric_value=_mean_sd(row),
-        metric_args={name: value for name, value in (numbers_of | {"level": level}).items() if value is not None},
+        metric_args={name: value for name, value in (numbers_of | {"level": summary.level}).items() if value is not None},
     )
 
 

@@ -25,8 +25,7 @@ def result_table(summary: StudySummary) -> str:
 
 def _block(summary: StudySummary, split: str) -> str:
     title = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
-    level = 0.95 if summary.adaptive is None else summary.adaptive.level
-    columns = ("arm", "runs", "mean", "sd", f"{numbers.percent(level)} t-interval", "min", "max")
+    columns = ("arm", "runs", "mean", "sd", f"{numbers.percent(summary.level)} t-interval", "min", "max")
     rows = [_cells(row) for arm in summary.arms for row in summary_rows.result_rows(summary, arm, split)]
     return f"{title}\n{aligned([columns, *rows])}"
 

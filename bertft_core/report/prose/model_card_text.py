@@ -45,7 +45,7 @@ def introduction(results: StudyResults, own: StudyResults, record: RunRecord) ->
 def results_note(results: StudyResults, record: RunRecord, rows: Sequence[MetricSummary]) -> str:
     """How to read the table."""
     summary = results.summary
-    level = numbers.percent(0.95 if summary.adaptive is None else summary.adaptive.level)
+    level = numbers.percent(summary.level)
     (arm,) = (arm for arm in summary.arms if arm.arm == record.spec.arm)
     if arm.selected is not None:
         return (

@@ -147,8 +147,7 @@ def statistics(results: StudyResults) -> str:
     if design is not None:
         return f"{text} {design} {_over_splits(found)}".rstrip()
     if found is None or not found.pairs:
-        level = summary.adaptive.level if summary.adaptive is not None else 0.95
-        return f"{text} Intervals of means are {numbers.percent(level)} t-intervals over seeds."
+        return f"{text} Intervals of means are {numbers.percent(summary.level)} t-intervals over seeds."
     alone = [pair for pair in found.pairs if pair.both is None]
     together = "the p-value is the largest with seeds and examples, seeds alone and examples alone resampled"
     how = "seeds resampled" if len(alone) == len(found.pairs) else together

@@ -75,7 +75,7 @@ def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
         return f"{over}; an interval needs a complete grid of at least {comparison_text.GRID} init and order seeds"
     if found.t_high - found.t_low < ROUNDING:
         return f"{over}, the same in each; without any spread no interval can be given"
-    level = numbers.percent(0.95 if summary.adaptive is None else summary.adaptive.level)
+    level = numbers.percent(summary.level)
     size = found.mean if abs(found.mean) >= ROUNDING else found.t_high - found.t_low  # rounding alone would ask for all digits
     ends = intervals.of_difference(found.t_low, found.t_high, metric, of=size)
     zero = " includes zero" if found.t_low <= 0 <= found.t_high else ""
