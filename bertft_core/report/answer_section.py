@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison, PairComparison
-from bertft_core.report import run_plots
+from bertft_core.report import arm_chips
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import comparison_text, study_facts, study_text
 from bertft_core.storage.study_results import StudyResults
@@ -13,14 +13,17 @@ Direction = Literal["better", "worse", "inconclusive"]
 
 
 def section(results: StudyResults) -> dict[str, Any]:
-    """What the template lays out."""
+    """What the template lays out; arms are named by `arm_chips`' marks."""
     summary = results.summary
-    verdicts = _verdicts(summary)
+    spoken = arm_chips.marked(summary, [arm.arm for arm in summary.arms])
+    verdicts = _verdicts(spoken)
     given = {found["sentence"] for found in verdicts}
     return {
         "facts": study_facts.facts(results),
         "verdicts": verdicts,
-        "sentences": [sentence for sentence in study_text.sentences(summary) if sentence not in given],
+        "sentences": [sentence for sentence in study_text.sentences(spoken) if sentence not in given],
+        "cautions": study_text.cautions(results.study, spoken),
+        "not_counted": study_text.not_counted(spoken),
     }
 
 
@@ -31,17 +34,12 @@ def direction_of(pair: PairComparison) -> Direction:
     return "better" if pair.better == pair.arm else "worse"
 
 
-def _verdicts(summary: StudySummary) -> list[dict[str, Any]]:
-    baseline, comparison = summary.arms[0].arm, summary.comparison
+def _verdicts(spoken: StudySummary) -> list[dict[str, Any]]:
+    baseline, comparison = spoken.arms[0].arm, spoken.comparison
     if comparison is None:
         return []
-    colours = {arm.arm: run_plots.colour(i) for i, arm in enumerate(summary.arms)}
-    pairs = [comparison.pair(arm.arm, baseline) for arm in summary.arms[1:]]
-    return [
-        _verdict(pair, comparison) | {"css": colours[pair.arm], "baseline_css": colours[baseline]}
-        for pair in pairs
-        if pair is not None
-    ]
+    pairs = [comparison.pair(arm.arm, baseline) for arm in spoken.arms[1:]]
+    return [_verdict(pair, comparison) for pair in pairs if pair is not None]
 
 
 def _verdict(pair: PairComparison, comparison: Comparison) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
-from bertft_core.report import comparison_section, paper_tables, run_plots, table_formats
+from bertft_core.report import arm_chips, comparison_section, paper_tables, run_plots, table_formats
 from bertft_core.report.formatting import escapes, numbers
 from bertft_core.report.prose.paper_captions import NO_SCORES
 from bertft_core.report.styling import TEMPLATES_DIR, page_style, write_svg
@@ -22,7 +22,8 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
     """
     scores = paper_tables.scores_of_comparison(comparison)
     tables = paper_tables.tables_of(scores, comparison.headline_key, comparison)
-    found = comparison_section.section(comparison)
+    arms = [arm.name for arm in comparison.arms]
+    found = comparison_section.section(comparison, arms)
     templates = escapes.page_templates(TEMPLATES_DIR)
     page = templates.get_template("comparison_page.html.j2").render(
         compared=found,
@@ -31,6 +32,7 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
         style=page_style(),
         standalone=True,
     )
+    page = arm_chips.named(page, arms)
     write_record(directory / COMPARISON_FILE, comparison)
     write_tables(tables, directory / "tables")
     write_pictures(found["pictures"], directory / "figures")

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.comparison_record import Comparison, PairComparison
-from bertft_core.report import run_plots
+from bertft_core.report import arm_chips, run_plots
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
@@ -27,30 +27,41 @@ LONGEST_NAME = 16
 """Of each side of a pair, in pictures."""
 
 
-def section(comparison: Comparison) -> Section:
-    """What the template lays out."""
-    pairs, names = comparison.headline_pairs, [*comparison.studies, *(arm.name for arm in comparison.arms)]
+def section(comparison: Comparison, arms: Sequence[str]) -> Section:
+    """What the template lays out; the sentences name these arms by `arm_chips`' marks."""
+    spoken = arm_chips.marked(comparison, arms)
+    return _sentences(spoken) | _numbers(comparison)
+
+
+def _sentences(comparison: Comparison) -> Section:
+    names = [*comparison.studies, *(arm.name for arm in comparison.arms)]
+    refused, notes, found = comparison_notes.refusal, comparison_notes.note, comparison_notes.components
+    return {
+        "evidence": comparison_notes.evidence(comparison),
+        "sentences": [grammar.ended(comparison_text.pair(pair, comparison)) for pair in comparison.headline_pairs],
+        "refused": [grammar.ended(refused(refusal, comparison)) for refusal in comparison.refused],
+        "notes": [grammar.said(notes(note, comparison), names) for note in comparison.notes],
+        "components": [grammar.ended(found(each, comparison)) for each in comparison.components],
+        "left_out": [grammar.ended(why) for arm in comparison.arms for why in comparison_notes.left_out(arm)],
+    }
+
+
+def _numbers(comparison: Comparison) -> Section:
+    pairs = comparison.headline_pairs
     drawn = pictures(comparison)
     others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
     differences = drawn.get("differences", "")
-    refused, notes, found = comparison_notes.refusal, comparison_notes.note, comparison_notes.components
     return {
         "comparison": comparison,
-        "evidence": comparison_notes.evidence(comparison),
         "banded": all(arm.shared(()) is None for arm in comparison.arms),
-        "sentences": [grammar.ended(comparison_text.pair(pair, comparison)) for pair in pairs],
-        "refused": [grammar.ended(refused(refusal, comparison)) for refusal in comparison.refused],
-        "notes": [grammar.said(notes(note, comparison), names) for note in comparison.notes],
         "pictures": drawn,
         "rows": [_row(pair, comparison) for pair in pairs],
         "details": [_detail(pair, comparison) for pair in pairs],
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
-        "components": [grammar.ended(found(each, comparison)) for each in comparison.components],
         "drawn": comparison_notes.drawn(comparison, thin="examples only" in differences or "seeds only" in differences),
         "level": numbers.percent(comparison.level),
         "alpha": f"{1 - comparison.level:.3g}",
-        "left_out": [grammar.ended(why) for arm in comparison.arms for why in comparison_notes.left_out(arm)],
     }
 
 

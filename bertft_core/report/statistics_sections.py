@@ -49,7 +49,8 @@ def gather(results: StudyResults) -> Extras:
     summary = results.summary
     arms = [arm.arm for arm in summary.arms]
     comparison = summary.comparison
-    said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
+    compared = comparison is not None and (comparison.pairs or comparison.refused)
+    said = comparison_section.section(comparison, arms) if comparison is not None and compared else None
     seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
     cost, grids = cost_section.section(results), grid_section.section(results)
     sizes, labels = learning_curve_section.section(results), label_section.section(results)

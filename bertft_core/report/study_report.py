@@ -11,7 +11,7 @@ import pandas as pd
 
 from bertft_core.config.addresses import without_password
 from bertft_core.evaluation import frames
-from bertft_core.report import answer_section, figures, probe_section, reproducibility_section, table_sections
+from bertft_core.report import answer_section, arm_chips, figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import escapes, intervals, numbers
 from bertft_core.report.prose import (
     data_card_text,
@@ -20,7 +20,6 @@ from bertft_core.report.prose import (
     run_words,
     split_designs_text,
     study_question,
-    study_text,
     variance_text,
 )
 from bertft_core.report.report_seal import seal_report, sealed_summary
@@ -80,7 +79,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
     study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
-    return _page_template().render(
+    page = _page_template().render(
         study=study,
         card=card,
         summary=summary,
@@ -91,8 +90,6 @@ def _page(results: StudyResults, extras: Extras) -> str:
         config=without_password(study_yaml(study)),
         answer=answer_section.section(results),
         script=page_script(),
-        cautions=study_text.cautions(study, summary),
-        not_counted=study_text.not_counted(summary),
         results=table_sections.results(summary),
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
         drawn=results.study.seeds.splits is not None,
@@ -111,6 +108,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         command=shlex.join(command),
         **extras.context,
     )
+    return arm_chips.named(page, [arm.arm for arm in summary.arms])
 
 
 def named_parts(page: str) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from tests.helpers.small_records import make_card, make_record, make_study, make
 EVIL = "<script>alert('x')</script>"
 
 
+INLINE = {"span", "strong", "a", "code"}
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
@@ -25,13 +26,15 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.ids, self.links, self.texts = [], [], [], [], []
+        self.open, self.tags, self.ids, self.links, self.texts, self.words = [], [], [], [], [], ""
         self.feed(text)
+        self.words = " ".join(self.words.split())  # as a reader sees them: a part of a line is no word of its own
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
         self.tags.append(tag)
+        self.words += "" if tag in INLINE else " "
         self.ids += [attributes["id"]] if "id" in attributes else []
         self.links += [attributes[name] for name in ("href", "src", "data", "xlink:href") if name in attributes]
         if tag not in VOID:
@@ -42,9 +45,11 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self.words += "" if tag in INLINE else " "
 
     def handle_data(self, data):
         self.texts.append(data)
+        self.words += data
 
 
 def write_small_report(tmp_path, *, study=None, labels=("negative", "positive"), statuses=None, bare=False, **card_changes):

@@ -13,7 +13,7 @@ from tests.helpers.report_pages import EVIL, Page
 
 
 def words_of(path):
-    return " ".join(" ".join(Page(path.read_text(encoding="utf-8")).texts).split())
+    return Page(path.read_text(encoding="utf-8")).words
 
 
 def files_of(folder):

@@ -99,7 +99,7 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
 
 
 def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison):
-    section = comparison_section.section(comparison)
+    section = comparison_section.section(comparison, [])
     low, high = crossed_mean(LOW, PLACES).interval()
     assert (
         f"features: mean {numbers.score(np.mean(LOW))}, interval {intervals.interval(low, high)}" in section["pictures"]["seeds"]

@@ -71,7 +71,7 @@ def places(home, bertft, summary) -> dict[str, str]:
     return {
         "terminal": bertft("show"),
         "compare": bertft("compare", "--output", str(home / "out")),
-        "report": " ".join(" ".join(Page((report_dir / "report.html").read_text(encoding="utf-8")).texts).split()),
+        "report": Page((report_dir / "report.html").read_text(encoding="utf-8")).words,
         "paper": (report_dir / "paper.md").read_text(encoding="utf-8"),
         "MLflow note": comparison_note(summary.comparison),
         "MLflow tags": "\n".join(value for name, value in tags.items() if name.startswith("bertft.verdict")),
@@ -145,7 +145,7 @@ def test_no_place_gives_a_number_of_seeds_where_only_examples_will_help(tmp_path
     texts = {
         "terminal": output(tmp_path, "show"),
         "seeds": output(tmp_path, "seeds"),
-        "report": " ".join(" ".join(Page((report_dir / "report.html").read_text(encoding="utf-8")).texts).split()),
+        "report": Page((report_dir / "report.html").read_text(encoding="utf-8")).words,
         "paper": (report_dir / "paper.md").read_text(encoding="utf-8"),
     }
     for name, text in texts.items():

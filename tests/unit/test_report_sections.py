@@ -43,7 +43,7 @@ def page_of(directory, **changes):
 
 
 def words_of(page):
-    return " ".join(" ".join(page.texts).split())
+    return page.words
 
 
 def test_sections_stand_where_their_data_are(tmp_path):

@@ -167,7 +167,7 @@ def test_sentences_tell_splits_and_not_seeds(results, comparison):
     assert "about ten seeds" not in cautions
     assert "not for the choice of examples" not in cautions
     assert "3 folds, divided anew 3 times" in study_question.question(results.study, results.card, results.summary)
-    notes = comparison_section.section(comparison)["notes"]
+    notes = comparison_section.section(comparison, [])["notes"]
     assert any("not independent" in note for note in notes)
     assert not any("With" in note and "seeds" in note for note in notes)
 
@@ -184,7 +184,7 @@ def test_pooled_intervals_stand_beside_the_difference_of_the_pooled_predictions(
     assert abs(differs.pooled_difference - differs.difference) > 1e-4, "so that the two are told apart"
     (pair,) = comparison.headline_pairs
     said = f"{numbers.signed(pair.pooled_difference)} ({intervals.resampled(pair.examples)})"
-    assert comparison_section.section(comparison)["rows"][0]["examples"] == said
+    assert comparison_section.section(comparison, [])["rows"][0]["examples"] == said
     assert said in comparison_table(comparison)
     assert "of the pooled out-of-fold predictions" in comparison_table(comparison)
 
