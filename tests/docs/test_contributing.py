@@ -26,8 +26,8 @@ from bertft_core.metrics import METRICS
 from bertft_core.records.list_columns import matrix_column
 from bertft_core.strategies import STRATEGIES
 from tests.helpers.config_keys import models_in
-from tests.helpers.markdown import ROOT, blocks
 from tests.helpers.every_strategy import ACTIVE, NEUTRAL
+from tests.helpers.markdown import ROOT, blocks
 from tests.helpers.prediction_tables import EVERY_KIND
 
 Step = tuple[str, Callable[[str], bool]]

@@ -17,6 +17,8 @@ from tests.helpers.markdown import FENCE, ROOT, Block, blocks, documents
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 MINIMAL = {"name": "minimal", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
 DOCUMENTS = documents()
+GUIDES = [path for path in DOCUMENTS if path.parent.name == "guides"]
+MAX_LINES = 6
 SNIPPETS = [(path, block) for path in DOCUMENTS for block in blocks(path, "yaml")]
 
 
@@ -86,6 +88,26 @@ def test_lines_have_at_most_100_columns(path):
 def test_a_long_line_is_noticed():
     words = "word " * 30
     assert long_lines(f"short\n\n| {words} |\n\n```text\n{words}\n```\n\n[a]({'x' * 200})\n\n{words}\n") == [11]
+
+
+def long_paragraphs(text: str) -> list[str]:
+    """How each begins, of those that nobody reads to the end; an item of a list is one, tables and code are none."""
+    without = "\n".join("" if line.startswith(("|", "#")) else line for line in FENCE.sub("\n\n", text).splitlines())
+    found = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", without)
+    return [paragraph.strip()[:40] for paragraph in found if len(paragraph.strip().splitlines()) > MAX_LINES]
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_paragraphs_of_a_guide_are_short(path):
+    assert long_paragraphs(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_long_paragraph_is_noticed():
+    lines = "\n".join(["words"] * 7)
+    assert long_paragraphs(f"# Title\n{lines[:-6]}\n\n- {lines}\n- item\n\n```text\n{lines}\n```\n\nEnd\n{lines}\n") == [
+        f"- {lines}"[:40],
+        f"End\n{lines}"[:40],
+    ]
 
 
 def is_study_or_part(value: Any) -> bool:

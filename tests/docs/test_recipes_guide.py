@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 
-from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS
 from bertft_core.data import usual_columns
+from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS
 from bertft_core.recipes.hyperparameters import BANDS
 from bertft_core.recipes.study_yaml import number
 from tests.helpers.markdown import ROOT

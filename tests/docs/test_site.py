@@ -34,7 +34,8 @@ def test_the_navigation_has_every_page_once():
 
 def test_links_out_of_the_site_become_paths_and_others_stay():
     page = SimpleNamespace(file=SimpleNamespace(src_uri="guides/seeds.md"))
-    kept = "[here](your-data.md#splits), [there](https://example.org/a), [below](#x), ![seen](../images/report.png), [gone](../../gone.md)"
+    pages = "[here](your-data.md#splits), [there](https://example.org/a), [below](#x)"
+    kept = f"{pages}, ![seen](../images/report.png), [gone](../../gone.md)"
     on_page_markdown = runpy.run_path(str(DOCS / "links_out.py"))["on_page_markdown"]
     made = on_page_markdown(f"[the study](../../configs/quickstart.yaml), {kept}", page, {"docs_dir": str(DOCS)}, None)
     assert made == f"the study (`configs/quickstart.yaml`), {kept}"
