@@ -23,6 +23,7 @@ from flows.stages.training_stage import Trainer, run_seeds
 from flows.study_command import StudyCommand, read_command
 from tasks.early_runs import EarlyRuns
 from tasks.keep_models import keep_models
+from tasks.kept_states import kept_states
 from tasks.mlflow_address import shown_uri
 from tasks.prefect_patience import known_server
 from tasks.prefect_runs import claim, study_tag
@@ -101,7 +102,7 @@ def carry_out(command: StudyCommand) -> CarriedOut:
     progress = command.progress
     session = command.session
     shown, tagged = watched(command.study, progress, log=not command.is_shown), tags(study_tag(command.study.name))
-    with known_server(), shown, session, tagged:
+    with known_server(), shown, session, tagged, kept_states(progress.tell):
         study = session.study
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         if command.early is None:

@@ -13,12 +13,14 @@ from bertft_core.storage.damage import Tell
 from bertft_core.storage.retention import folder_bytes, kept_digests, over_budget
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
+from tasks.kept_states import state_kept
 from tasks.protocols import RunLog
 
 DROPPED = "budget"
 
 
 @task(name="keep-models", task_run_name="keep models · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
+@state_kept
 def keep_models(results: StudyResults, records: dict[str, RunRecord], *, log: RunLog) -> list[str]:
     """Delete the models of `records` that `retention` does not keep and log the others; the digests of those kept.
 

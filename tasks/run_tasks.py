@@ -16,6 +16,7 @@ from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import PROBES_FILE, read_record, write_record
 from bertft_core.training.slots import SlotsClosing
 from tasks.early_runs import EarlyRuns, train_on_slot
+from tasks.kept_states import state_kept
 from tasks.protocols import Progress, RunLog, SlotPool
 
 
@@ -36,6 +37,7 @@ def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     persist_result=False,
     retry_condition_fn=worth_a_retry,
 )
+@state_kept
 def train_run(
     spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, progress: Progress, early: EarlyRuns | None = None
 ) -> RunRecord:
@@ -82,6 +84,7 @@ def failed_record(spec: RunSpec, run_dir: Path, error: BaseException, attempts: 
     persist_result=False,
     retry_condition_fn=worth_a_retry,
 )
+@state_kept
 def probe_run(spec: RunSpec, run_dir: Path, *, slots: SlotPool, probes: ProbesConfig) -> ProbeRecord:
     """Probe one model on a slot of its own; see `bertft_core.training.probing.run_probes.probe_run`.
 

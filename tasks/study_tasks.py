@@ -17,6 +17,7 @@ from bertft_core.report.answer_note import answer_note
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
+from tasks.kept_states import state_kept
 from tasks.preparation import prepare_beside
 from tasks.protocols import SlotPool
 from tasks.report_address import report_link
@@ -31,6 +32,7 @@ T = TypeVar("T")
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@state_kept
 def prepare_data(
     study: StudyConfig,
     home_dir: Path,
@@ -64,6 +66,7 @@ def untraversed(argument: T) -> T:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@state_kept
 def evaluate_runs(results: StudyResults) -> StudyResults:
     """Scores from stored predictions, statistics over seeds, and every pair of arms compared.
 
@@ -84,6 +87,7 @@ def evaluate_runs(results: StudyResults) -> StudyResults:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@state_kept
 def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None], address: Callable[[], str | None]) -> Path:
     """The folder of the report; see `bertft_core.report.study_report.write_report`.
 

@@ -119,7 +119,8 @@ class EmbeddedServer:
 
 def _serve(port: int, host: str = "127.0.0.1") -> None:
     on_stdin(leave)
-    if "PREFECT_API_DATABASE_CONNECTION_URL" not in os.environ and (home := os.environ.get("PREFECT_HOME")) is not None:
+    elsewhere = any(name.startswith(("PREFECT_API_DATABASE_", "PREFECT_SERVER_DATABASE_")) for name in os.environ)
+    if not elsewhere and (home := os.environ.get("PREFECT_HOME")) is not None:
         make_prefect_store(Path(home) / "prefect.db")
     import uvicorn
 
