@@ -8,7 +8,7 @@ import typer
 from bertft_core import __version__
 from flows.cli.event_commands import announce, watch
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
-from flows.cli.keep_commands import clean, delete, repair, report
+from flows.cli.keep_commands import clean, delete, fetch, repair, report
 from flows.cli.look_commands import diagnose, list_studies, open_report, show, status, ui
 from flows.cli.plain_help import GroupedCommands, PlainCommand
 from flows.cli.server_app import server
@@ -23,7 +23,7 @@ GROUPS: dict[str, dict[str, Callable[..., None]]] = {
     "Compare": {"compare": compare, "seeds": seeds, "diff": diff},
     "Check": {"diagnose": diagnose, "verify": verify, "replay": replay},
     "Use": {"predict": predict, "export": export},
-    "Keep": {"report": report, "repair": repair, "clean": clean, "delete": delete},
+    "Keep": {"report": report, "repair": repair, "fetch": fetch, "clean": clean, "delete": delete},
     "Lab": {"announce": announce, "watch": watch},
 }
 """Group → name of the command → its function, in the order of the help."""

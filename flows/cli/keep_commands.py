@@ -38,6 +38,27 @@ def clean(study: AnyStudy = None, home: Home = None, yes: Yes = False, as_json: 
     raise typer.Exit(clean_command(study, home, yes=yes, as_json=as_json))
 
 
+def fetch(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study that MLflow has.")],
+    home: Home = None,
+    uri: Annotated[
+        str | None,
+        typer.Option(
+            "--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow's store.  [default: the one in the home]"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a study that only MLflow has into the home.
+
+    Config, data card, summary, and of every run its record, curves and predictions: enough for show, report, compare, seeds and
+    the library. Models and data are not fetched; `run` prepares the data and trains what is missing.
+    """
+    from flows.cli.fetch_command import fetch_command
+
+    raise typer.Exit(fetch_command(study, home, uri, as_json=as_json))
+
+
 def delete(study: StudyName, home: Home = None, yes: Yes = False, as_json: Json = False) -> None:
     """Delete a study, and the data that only it uses.
 

@@ -1,6 +1,8 @@
-"""A whole study as MLflow alone has it: config, data card, summary, and the records and predictions of its report runs."""
+"""A whole study as MLflow alone has it: config, data card, summary, and the records and predictions of its runs."""
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +11,24 @@ from mlflow import MlflowClient
 from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import shown, without_password
 from bertft_core.config.errors import UserError, did_you_mean
-from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.planning.run_specs import search_digest
+from bertft_core.records import DatasetCard, StudySummary, SweepResult
 from bertft_core.report.prose.grammar import several
-from bertft_core.storage.study_dir import StudyDir
+from bertft_core.storage.study_dir import PROBES_FILE, StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.mlflow_address import tracking_uri
 from tasks.tracking.logged_runs import read_logged
 from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
 from tasks.tracking.store_files import OF_SEVERAL, STAGE
+from tasks.tracking.study_log import SEARCH
 
 NEEDED = ("config.json", "data_card.json", "report/summary.json")
 """Artifacts of the study's run."""
 NO_STUDIES = {"Default", OF_SEVERAL}
 """Experiments that are no study's: MLflow's own, and that of comparisons of several studies."""
 OF_RUNS = ("record.json", "predictions")
+"""What a comparison takes of each."""
+ALL_OF_RUNS = (*OF_RUNS, "curves.jsonl", "log.txt", PROBES_FILE)
 
 
 def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_home: Sequence[str] = ()) -> StudyResults:
@@ -43,18 +49,48 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
         study = read_logged(config, StudyConfig, run_id)
         card = read_logged(card_path, DatasetCard, run_id)
         summary = read_logged(summary_path, StudySummary, run_id)
-        _fetch_runs(client, parent, summary, study_dir)
+        reported = [seed.run_digest for arm in summary.arms for seed in arm.seeds]
+        _fetch_runs(client, parent, reported, study_dir)
     except MlflowException as error:
-        raise UserError(
-            f"the study '{name}' cannot be read from MLflow",
-            code="mlflow.unreadable-study",
-            found=shown(error),
-            hint="check that the store is there, or name another one with --tracking-uri",
-        ) from None
+        raise _unreadable(name, error) from None
     records = {record.digest: record for record in study_dir.records()}
-    reported = [seed.run_digest for arm in summary.arms for seed in arm.seeds]
     planned = [records[digest].spec for digest in reported if digest in records]
     return StudyResults(study, card, study_dir, records, planned, evaluated=summary)
+
+
+def restore_study(name: str, home_dir: Path, uri: str | None, in_home: Sequence[str] = ()) -> StudyResults:
+    """Write into the home the study that `fetch_study` reads, with its searches, curves and logs: all of it or nothing.
+
+    Raises `UserError` as `fetch_study` does, and where the home has such a study.
+    """
+    study_dir = StudyDir(home_dir, name)
+    if study_dir.path.exists():
+        raise UserError(
+            f"the study '{name}' is in this home",
+            code="fetch.already-here",
+            path=study_dir.path,
+            hint=f"bertft show {name}; or give another home with --home",
+        )
+    study_dir.path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetched-", dir=study_dir.path.parent) as folder:
+        found = fetch_study(name, Path(folder), home_dir=home_dir, uri=uri, in_home=in_home)
+        try:
+            _fetch_rest(open_existing(home_dir, uri), found)
+        except MlflowException as error:
+            raise _unreadable(name, error) from None
+        (found.study_dir.path / Path(NEEDED[1]).name).unlink()
+        write_record(found.study_dir.card_path, found.card)
+        found.study_dir.path.rename(study_dir.path)
+    return replace(found, study_dir=study_dir)
+
+
+def _unreadable(name: str, error: MlflowException) -> UserError:
+    return UserError(
+        f"the study '{name}' cannot be read from MLflow",
+        code="mlflow.unreadable-study",
+        found=shown(error),
+        hint="check that the store is there, or name another one with --tracking-uri",
+    )
 
 
 def _study_run(client: MlflowClient, name: str) -> Any | None:
@@ -87,14 +123,42 @@ def _unknown(client: MlflowClient, name: str, home_dir: Path, store: str, in_hom
     )
 
 
-def _fetch_runs(client: MlflowClient, parent: Any, summary: StudySummary, study_dir: StudyDir) -> None:
-    """Records and predictions of the summary's runs; what MLflow lacks is left out, and missing where it is asked for."""
-    trained = runs_where(client, parent.info.experiment_id, "tags.`bertft.stage` = 'seeds'")
-    by_digest = {run.data.tags.get("bertft.run_digest"): run.info.run_id for run in reversed(trained)}  # the newest comes first
-    for digest in [seed.run_digest for arm in summary.arms for seed in arm.seeds]:
+def _fetch_rest(client: MlflowClient, found: StudyResults) -> None:
+    """What a comparison does not need: results of searches, and the runs of these with every file."""
+    parent = _study_run(client, found.study.name)
+    assert parent is not None
+    searches = {run.data.tags.get("bertft.search_digest"): run.info.run_id for run in _stage_runs(client, parent, SEARCH)}
+    trials: list[str] = []
+    for arm in (name for name, arm in found.study.arms.items() if arm.search is not None):
+        digest = search_digest(found.study, found.card, arm)
+        if (run_id := searches.get(digest)) is None:
+            continue
+        folder = found.study_dir.sweep_dir(arm, digest)
+        folder.mkdir(parents=True)
+        if download(client, run_id, ("result.json",), folder):
+            result = read_logged(folder / "result.json", SweepResult, run_id)
+            download(client, run_id, tuple(Path(path).name for path in (result.report_path, result.storage_path) if path), folder)
+            write_record(folder / "result.json", result)
+            trials += [digest for trial in result.trials for digest in trial.run_digests]
+    _fetch_runs(client, parent, [*dict.fromkeys([*found.records, *trials])], found.study_dir, names=ALL_OF_RUNS)
+
+
+def _stage_runs(client: MlflowClient, parent: Any, *stages: str) -> list[Any]:
+    """The runs of these stages in the study's experiment, the oldest first."""
+    return [
+        run for stage in stages for run in reversed(runs_where(client, parent.info.experiment_id, f"tags.`{STAGE}` = '{stage}'"))
+    ]
+
+
+def _fetch_runs(
+    client: MlflowClient, parent: Any, digests: Sequence[str], study_dir: StudyDir, *, names: Sequence[str] = OF_RUNS
+) -> None:
+    """Files of runs; what MLflow lacks is left out, and missing where it is asked for."""
+    by_digest = {run.data.tags.get("bertft.run_digest"): run.info.run_id for run in _stage_runs(client, parent, SEARCH, "seeds")}
+    for digest in digests:
         run_id = by_digest.get(digest)
         if run_id is None:
             continue
         run_dir = study_dir.run_dir(digest)
         run_dir.mkdir(parents=True, exist_ok=True)
-        download(client, run_id, OF_RUNS, run_dir)
+        download(client, run_id, names, run_dir)

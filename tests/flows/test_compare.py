@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 
+from pandas.testing import assert_frame_equal
+
+from bertft_core import load_study
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.storage.study_dir import read_record
 from tests.helpers.study_commands import run_several
@@ -36,3 +39,21 @@ def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_comp
     assert "did you mean 'accuracy'" in wrong.stderr
     assert "there is no study 'nowhere', neither in the home nor in MLflow" in nowhere.stderr
     assert f"the home {home} has {study.name}" in nowhere.stderr
+
+
+def test_a_finished_study_that_only_mlflow_has_is_fetched_with_its_searches_and_curves(finished, tmp_path):
+    study, home = finished.study, tmp_path / "home"
+    words = [
+        "fetch",
+        study.name,
+        "--home",
+        str(home),
+        "--tracking-uri",
+        f"sqlite:///{study.home / 'mlflow.db'}",
+    ]
+    fetched, again = run_several([words, words], study.environment)
+    assert (fetched.code, again.code) == (0, 2), fetched.stderr
+    assert "is in this home" in again.stderr
+    here, there = load_study(study.name, home), load_study(study.name, study.home)
+    for name in ("runs", "scores", "curves", "predictions", "trials", "variance"):
+        assert_frame_equal(getattr(here, name), getattr(there, name))

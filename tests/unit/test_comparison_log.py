@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pandas.testing import assert_frame_equal
 
+from bertft_core import load_study
 from bertft_core.config import UserError
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
@@ -15,13 +17,15 @@ from bertft_core.records.comparison_record import Comparison, Refusal
 from bertft_core.report.prose import comparison_text
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
+from flows.cli.app import main
 from flows.cli.compare_command import compare_command
+from flows.cli.fetch_command import fetch_command
 from flows.cli.repair_command import repair_command
 from tasks.process_identity import owner_tags
 from tasks.tracking.comparison_log import comparison_metrics, comparison_tags, log_comparison, write_comparison_on
 from tasks.tracking.logged_studies import fetch_study
 from tasks.tracking.mlflow_runs import MlflowRuns
-from tasks.tracking.mlflow_store import open_store, runs_where
+from tasks.tracking.mlflow_store import MlflowException, open_store, runs_where
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
 
@@ -174,6 +178,34 @@ def test_a_study_that_only_mlflow_has_gives_the_same_comparison(home, comparison
     assert "small: 8 runs from MLflow only" in shown.err
     assert read_record(tmp_path / "out" / "comparison.json", Comparison) == comparison
     assert (tmp_path / "out" / "comparison.html").exists()
+
+
+def test_a_study_that_only_mlflow_has_is_written_into_a_home_where_programs_open_it(home, tmp_path, capsys):
+    other, store = tmp_path / "other", f"sqlite:///{home / 'mlflow.db'}"
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["fetch", "small", "--home", str(other), "--tracking-uri", store, "--json"])
+    assert json.loads(capsys.readouterr().out) == {
+        "study": "small",
+        "folder": str(other / "studies" / "small"),
+        "runs": 8,
+        "missing": 0,
+    }
+    fetched, original = load_study("small", other), load_study("small", home)
+    assert fetched.summary == original.summary
+    assert_frame_equal(fetched.scores, original.scores)
+    assert_frame_equal(fetched.predictions, original.predictions)
+    assert [path.name for path in (other / "studies").iterdir()] == ["small"]
+    assert [path.name for path in (other / "studies" / "small").glob("*card.json")] == ["card.json"]
+
+
+def test_a_study_that_cannot_be_fetched_whole_leaves_nothing(home, tmp_path, monkeypatch):
+    def away(*_: object, **__: object) -> None:
+        raise MlflowException("connection refused")
+
+    monkeypatch.setattr("tasks.tracking.logged_studies._fetch_rest", away)
+    with pytest.raises(UserError, match="the study 'small' cannot be read from MLflow"):
+        fetch_command("small", tmp_path / "other", f"sqlite:///{home / 'mlflow.db'}")
+    assert list((tmp_path / "other" / "studies").iterdir()) == []
 
 
 def test_what_mlflow_lacks_is_reported(home, tmp_path):

@@ -202,6 +202,7 @@ ROWS = (
     Refusal("run.refused", call=_run_of_older),
     Refusal("init.unknown-task", "init regresion"),
     Refusal("init.file-exists", "init --output x.yaml", {"x.yaml": "name: mine"}, "x.yaml"),
+    Refusal("fetch.already-here", "fetch claims", place="home/studies/claims"),
     Refusal("open.no-report", "open claims", place="home/studies/claims/report/report.html"),
     Refusal("verify.runs", "verify claims --runs none"),
     Refusal("export.not-empty", call=_export_onto_files, place="out"),
