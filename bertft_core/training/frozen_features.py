@@ -1,17 +1,20 @@
 """States of a frozen encoder, computed once per data set and thread count and shared by all runs.
 
-Every run would compute the same bits (same batches, same thread count), so reading them from the file only saves time.
+Every run would compute the same bits (same batches, same thread count), so reading them from the file only saves time. Runs that
+begin together share the work: each computes what no other is computing.
 """
 
+import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from bertft_core.config.base import digest_of
@@ -25,6 +28,9 @@ from bertft_core.training.model_runner import ModelRunner
 
 FORMAT = 3
 """Of the files; to be raised when their content or the way in which it is computed changes."""
+Features = tuple[Tensor, np.ndarray]
+"""The states [M, hidden] of a split in fp32, and where each example's begin [n + 1]."""
+Tell = Callable[[str], None]
 
 
 def feature_dir(spec: RunSpec, device: torch.device) -> Path:
@@ -49,30 +55,54 @@ def feature_dir(spec: RunSpec, device: torch.device) -> Path:
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
 
+def all_features(
+    runner: ModelRunner, splits: Mapping[str, PreparedSplit], directory: Path, tell: Tell = lambda problem: None
+) -> dict[str, Features]:
+    """The features of every split; those that another process is computing come last."""
+    found: dict[str, Features] = {}
+    for waits in (False, True):
+        for name, split in splits.items():
+            if name not in found:
+                with contextlib.suppress(Timeout):
+                    found[name] = frozen_features(runner, split, directory, tell, waits=waits)
+    return found
+
+
 def frozen_features(
-    runner: ModelRunner, split: PreparedSplit, directory: Path, tell: Callable[[str], None] = lambda problem: None
-) -> tuple[Tensor, np.ndarray]:
-    """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored.
+    runner: ModelRunner, split: PreparedSplit, directory: Path, tell: Tell = lambda problem: None, *, waits: bool = True
+) -> Features:
+    """The features of a split, from the files or computed and stored.
 
     Those of a subset are taken from those of the whole split. A file that does not match the SHA-256 beside it is reported and
-    set aside.
+    set aside. Raises `Timeout` where another process is computing them, unless it `waits`.
     """
     if split.part_of is not None:
-        return _taken(*frozen_features(runner, split.part_of[0], directory, tell), split.part_of[1])
+        return _taken(*frozen_features(runner, split.part_of[0], directory, tell, waits=waits), split.part_of[1])
+    starts, path = _starts(runner, split), directory / f"{split.name}.npy"
+    states = _stored(path, starts[-1], tell)
+    if states is None:
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / f".{split.name}.lock", blocking=waits):
+            states = _stored(path, starts[-1], tell)  # another process has just computed them
+            if states is None:
+                states = _computed(runner, split, path)
+    return states.to(runner.device), starts
+
+
+def _starts(runner: ModelRunner, split: PreparedSplit) -> np.ndarray:
     per_example = [runner.head_inputs(split, np.array([i])) for i in range(split.n)]
     rows = [len(inputs.window_lengths) if inputs.positions is None else len(inputs.positions) for inputs in per_example]
-    starts = np.concatenate([[0], np.cumsum(rows)])
-    path = directory / f"{split.name}.npy"
-    stored = _stored(path, tell)
-    if stored is not None and len(stored) == starts[-1]:
-        return stored.to(runner.device), starts
+    return np.concatenate([[0], np.cumsum(rows)])
+
+
+def _computed(runner: ModelRunner, split: PreparedSplit, path: Path) -> Tensor:
     states = torch.cat(runner.evaluate(split, lambda split, indices: _states(runner, split, indices)))
     buffer = io.BytesIO()
     np.save(buffer, states.numpy(), allow_pickle=False)
     content = buffer.getvalue()
-    write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first, since concurrent runs write the same
+    write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first: a file without it would not be read
     write_atomically(path, content)
-    return states.to(runner.device), starts
+    return states
 
 
 def _taken(states: Tensor, starts: np.ndarray, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
@@ -85,15 +115,16 @@ def _sha256_path(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def _stored(path: Path, tell: Callable[[str], None]) -> Tensor | None:
-    """The states in a file, if it matches its checksum."""
+def _stored(path: Path, n_rows: int, tell: Tell) -> Tensor | None:
+    """The states in a file, if it matches its checksum and has this many rows."""
     try:
         content = path.read_bytes()
         expected = _sha256_path(path).read_text(encoding="utf-8")
     except (OSError, ValueError):  # absent, or stored by an older version
         return None
     if hashlib.sha256(content).hexdigest() == expected:
-        return torch.from_numpy(np.load(io.BytesIO(content), allow_pickle=False))
+        states = torch.from_numpy(np.load(io.BytesIO(content), allow_pickle=False))
+        return states if len(states) == n_rows else None
     try:
         aside = set_aside(path)
     except FileNotFoundError:  # by a concurrent run

@@ -27,7 +27,7 @@ from bertft_core.training import determinism, weights
 from bertft_core.training.curve_file import CurveFile, OnEvent, ignore
 from bertft_core.training.environment import read_environment
 from bertft_core.training.evaluations import Validation
-from bertft_core.training.frozen_features import feature_dir, frozen_features
+from bertft_core.training.frozen_features import all_features, feature_dir
 from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import decayed_names
@@ -140,9 +140,7 @@ class RunParts:
     def _use_frozen_features(self) -> None:
         if self.plan.encoder_is_constant and self.runner.separable(self.splits["train"]):
             directory = feature_dir(self.spec, self.runner.device)
-            self.runner.features = {
-                name: frozen_features(self.runner, split, directory, self._tell) for name, split in self.splits.items()
-            }
+            self.runner.features = all_features(self.runner, self.splits, directory, self._tell)
 
     def _tell(self, problem: str) -> None:
         self._on_event({"kind": "problem", "text": problem})

@@ -6,16 +6,18 @@ import itertools
 import random
 import shutil
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
 from bertft_core.config.strategy_settings import KINDS, AnyStrategy
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.strategies import STRATEGIES
+from bertft_core.training.frozen_features import _computed
 from bertft_core.training.run import train_run
 from tests.helpers.every_strategy import ACTIVE, LEARNING, NEUTRAL, SETTINGS, lopsided_study, started, with_strategies
 from tests.helpers.interrupted_runs import every_step_saved, interrupted, result_in
@@ -193,6 +195,29 @@ def test_torn_features_are_computed_again(frozen, tmp_path, damage):
         path.write_bytes(whole[:-4] if damage == "torn" else b"")
     assert train_run(spec, run_dir=tmp_path).weights_sha256 == first.weights_sha256
     assert path.read_bytes() == whole
+
+
+def test_features_that_another_process_is_computing_are_waited_for_and_the_others_computed_meanwhile(
+    frozen, tmp_path, monkeypatch
+):
+    spec, first, features_dir = frozen
+    (train,) = features_dir.rglob("train.npy")
+    for path in train.parent.glob("*.npy"):
+        path.rename(tmp_path / path.name)
+    other = FileLock(train.parent / ".train.lock")
+    other.acquire()
+    computed = []
+
+    def compute(runner: Any, split: Any, path: Path) -> Any:
+        computed.append(path.name)
+        if len(computed) == 2:  # the other process ends
+            shutil.copy(tmp_path / "train.npy", train)
+            other.release()
+        return _computed(runner, split, path)
+
+    monkeypatch.setattr("bertft_core.training.frozen_features._computed", compute)
+    assert train_run(spec, run_dir=tmp_path / "run").weights_sha256 == first.weights_sha256
+    assert computed == ["validation.npy", "test.npy"]
 
 
 def test_features_of_another_precision_are_stored_apart(frozen, tmp_path):
