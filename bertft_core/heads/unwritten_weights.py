@@ -14,14 +14,13 @@ from torch import nn
 @contextmanager
 def unwritten_memory_is_nan() -> Iterator[None]:
     """Memory allocated inside holds NaN until it is written. No random number is drawn."""
-    was, fills = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    was, fills = torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` imports torch's compiler
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
         yield
     finally:
-        torch.use_deterministic_algorithms(was, warn_only=warns)
+        torch.set_deterministic_debug_mode(was)
         torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
 
 

@@ -34,7 +34,7 @@ def configure(threads: int, device: torch.device, compute: Compute = FIRST) -> N
     for is_wanted, enable in ATTENTION:
         enable(is_wanted or not on_gpu)
     if on_gpu:
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` imports torch's compiler
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it
         torch.backends.cudnn.benchmark = False
         torch.backends.cuda.matmul.allow_tf32 = False

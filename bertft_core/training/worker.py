@@ -27,11 +27,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bertft_core.processes import leave, on_stdin
-from bertft_core.training.absent_packages import absent
 
 RunRequest = dict[str, Any]
-UNUSED = ("accelerate", "scipy")
-"""transformers imports them for devices that share a model and for the detection of objects: a second, and 36 MiB a worker."""
 
 
 def main() -> None:
@@ -53,14 +50,17 @@ def main() -> None:
         answers.write(json.dumps(event) + "\n")
         answers.flush()
 
-    with absent(*UNUSED):
-        from bertft_core.training import run  # the slow import, once, while the parent prepares data
-
-        run.warm_up()
+    _import_libraries()
     gc.freeze()  # a million objects of libraries stay: collecting what a run leaves need not look at them
     send({"kind": "ready", "pid": os.getpid()})
     while True:
         _serve(requests.get(), send, leaving.is_set)
+
+
+def _import_libraries() -> None:
+    from bertft_core.training.lean_imports import import_lean  # slow; once, while the parent prepares data
+
+    import_lean()
 
 
 def _own_stdout() -> TextIO:
