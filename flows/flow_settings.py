@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
-from prefect import State, get_run_logger
+from prefect import Flow, State, get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -18,7 +20,7 @@ from bertft_core.records import StudySummary
 from bertft_core.records.event_records import MovedScore
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.formatting.escapes import fenced
-from bertft_core.report.prose import moved_scores_text, study_text
+from bertft_core.report.prose import moved_scores_text, study_text, study_title
 from flows.study_command import read_study
 from tasks.study_tasks import artifact_key
 
@@ -78,6 +80,16 @@ def explained(function: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
 def answer(summary: StudySummary) -> State[StudySummary]:
     """The state of a study that has ended: its message is the answer, its data the summary."""
     return Completed(message=study_text.sentences(summary)[0], data=summary)
+
+
+def name_by_answer(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Give a flow run that has completed the answer as its name: all that Prefect's page shows at first, also on a phone.
+
+    Before, it has the study's name, by which `bertft repair` finds what a kill has left running.
+    """
+    summary = state.result()
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, name=study_title.title(summary))
 
 
 def shown_as_artifact(command: Callable[[], int], key: str, title: str) -> State:

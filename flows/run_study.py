@@ -16,7 +16,7 @@ from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import StudySummary, SweepResult
 from bertft_core.records.event_records import STUDY_COMPLETED, StudyCompleted
 from bertft_core.storage.study_results import StudyResults
-from flows.flow_settings import OPTIONS, answer, explained, name_in_form, study_name
+from flows.flow_settings import OPTIONS, answer, explained, name_by_answer, name_in_form, study_name
 from flows.forms import AnyConfig
 from flows.stages.probe_stage import probe_runs
 from flows.stages.training_stage import Trainer, run_seeds
@@ -29,10 +29,10 @@ from tasks.prefect_patience import known_server
 from tasks.prefect_runs import claim, study_tag
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
-from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, untraversed, write_report
+from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, show_answer, untraversed, write_report
 
 
-@flow(name="run-study", **OPTIONS, flow_run_name=study_name)
+@flow(name="run-study", **OPTIONS, flow_run_name=study_name, on_completion=[name_by_answer])
 @explained
 def run_study(
     config: AnyConfig = "quickstart", overrides: tuple[str, ...] = (), home: str = "", force: bool = False
@@ -50,7 +50,7 @@ def run_study(
 
 
 # Prefect's server checks what is typed against the schema of `StudyConfig`; `parse_study` explains what only the values show
-@flow(name="run-study", **OPTIONS, flow_run_name=name_in_form, validate_parameters=False)
+@flow(name="run-study", **OPTIONS, flow_run_name=name_in_form, validate_parameters=False, on_completion=[name_by_answer])
 @explained
 def run_study_from_form(study: StudyConfig, home: str = "", force: bool = False) -> State[StudySummary]:
     """Run a study that is typed into a form, or continue it.
@@ -67,7 +67,7 @@ def run_study_from_form(study: StudyConfig, home: str = "", force: bool = False)
 def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
     """The same flow for a command that this process has begun."""
 
-    @flow(name="run-study", **OPTIONS, flow_run_name=lambda: command.study.name)
+    @flow(name="run-study", **OPTIONS, flow_run_name=lambda: command.study.name, on_completion=[name_by_answer])
     @explained
     def run_study(config: str, overrides: list[str], home: str, force: bool) -> State[StudySummary]:
         return answer(carry_out(command).results.summary)
@@ -130,7 +130,8 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         progress.enter("report")
         session.tracker.catch_up([*records.values(), *results.search_runs])
         keep_models(untraversed(results), untraversed(records), log=session.tracker)
-        write_report(untraversed(results), log=session.tracker.log_study, address=session.tracker.study_address)
+        report_path = write_report(untraversed(results), log=session.tracker.log_study)
+        show_answer(results, report_path, session.tracker.study_address())
     ended = CarriedOut(results, session.tracker.study_run_id)
     emit_study_event(STUDY_COMPLETED, StudyCompleted(**ended.event_values()))
     return ended

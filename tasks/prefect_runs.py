@@ -14,11 +14,13 @@ from prefect.client.schemas.filters import (
     FlowRunFilterName,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterTags,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
@@ -28,6 +30,7 @@ from tasks.process_identity import owner_in, owner_tags
 from tasks.tracking.store_files import is_of_home
 
 RUNNING = [StateType.RUNNING]
+OF_STUDIES = FlowFilter(name=FlowFilterName(any_=["run-study"]))
 MESSAGE = "its process has ended"
 PAGE = 200
 
@@ -57,6 +60,14 @@ def left_flow_runs(study: str, home_dir: Path) -> list[str]:
         return [str(run.id) for run in _running(client, study) if _is_left(run, home_dir)]
 
 
+def last_flow_run(study: str, api_url: str) -> str | None:
+    """The id of the study's flow run that has started last, as a server knows it."""
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[study_tag(study)]))
+    with SyncPrefectClient(api_url) as client:
+        found = client.read_flow_runs(flow_filter=OF_STUDIES, flow_run_filter=tagged, sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return str(found[0].id) if found else None
+
+
 def repair_flow_runs(study: str, home_dir: Path, *, but: str | None = None) -> list[str]:
     """Set the study's flow runs that a dead process has left RUNNING, and their task runs, to Crashed; their ids.
 
@@ -78,8 +89,7 @@ def repair_flow_runs(study: str, home_dir: Path, *, but: str | None = None) -> l
 def _running(client: SyncPrefectClient, study: str) -> Iterator[FlowRun]:
     running = FlowRunFilterState(type=FlowRunFilterStateType(any_=RUNNING))
     found = FlowRunFilter(name=FlowRunFilterName(any_=[study]), state=running)
-    of_flow = FlowFilter(name=FlowFilterName(any_=["run-study"]))
-    yield from client.read_flow_runs(flow_filter=of_flow, flow_run_filter=found, limit=PAGE)
+    yield from client.read_flow_runs(flow_filter=OF_STUDIES, flow_run_filter=found, limit=PAGE)
 
 
 def _is_left(run: FlowRun, home_dir: Path) -> bool:

@@ -88,19 +88,24 @@ def evaluate_runs(results: StudyResults) -> StudyResults:
     persist_result=False,
 )
 @state_kept
-def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None], address: Callable[[], str | None]) -> Path:
-    """The folder of the report; see `bertft_core.report.study_report.write_report`.
-
-    `address` is that of the study's run in an MLflow that browsers reach; a browser opens no file from Prefect's pages.
-    """
-    path, summary = study_report.write_report_once(results), results.summary
-    note = answer_note(results)
-    log(summary, note)
-    key = artifact_key(results.study.name)
-    create_markdown_artifact(f"# {results.study.name}\n\n{note}", key=f"{key}-result", description="Answer and results")
-    link, opened_by = report_link(results.study_dir, address())
-    create_link_artifact(link, link_text=str(path), key=f"{key}-report", description=f"Report of the study: {opened_by}")
+def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None]) -> Path:
+    """The folder of the report; see `bertft_core.report.study_report.write_report`."""
+    path = study_report.write_report_once(results)
+    log(results.summary, answer_note(results))
     return path
+
+
+def show_answer(results: StudyResults, report_path: Path, address: str | None) -> None:
+    """The answer and the report as artifacts of the flow run: its page lists none of those that a task run has made.
+
+    `address` is that of the report in an MLflow that browsers reach; a browser opens no file from Prefect's pages.
+    """
+    key = artifact_key(results.study.name)
+    text = f"# {results.study.name}\n\n{answer_note(results)}"
+    create_markdown_artifact(text, key=f"{key}-result", description="Answer and results")
+    link, opened_by = report_link(results.study_dir, address)
+    about = f"Report of the study: {opened_by}"
+    create_link_artifact(link, link_text=str(report_path), key=f"{key}-report", description=about)
 
 
 def artifact_key(name: str) -> str:

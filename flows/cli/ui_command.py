@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from urllib.parse import quote
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import without_password
@@ -77,7 +76,7 @@ def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path]
         mlflow = _start_child(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
         waits.append(lambda: _when_ready(f"http://{HOST}:{ports[0]}/health", mlflow, _mlflow_links(home, study, ports[0])))
     prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
-    waits.append(lambda: _prefect_links(prefect, ports[1]))
+    waits.append(lambda: list(_prefect_links(prefect, study, ports[1])))
     for journal, port in zip(journals, ports[2:], strict=True):
         command = [sys.executable, "-c", OPTUNA_DASHBOARD, "--host", HOST, "--port", str(port), str(journal)]
         server = _start_child(stack, command, home / "logs" / "optuna-dashboard.log")
@@ -96,9 +95,15 @@ def _when_ready(address: str, server: ChildCommand, links: Iterable[Link]) -> li
     return list(links)
 
 
-def _prefect_links(server: EmbeddedServer, port: int) -> list[Link]:
+def _prefect_links(server: EmbeddedServer, study: str | None, port: int) -> Iterator[Link]:
+    """The list of the past week, and the last flow run of one study, whose name is the answer."""
     server.wait_until_ready()
-    return [("Prefect: flow runs", f"http://{HOST}:{port}/runs")]
+    yield "Prefect: flow runs", f"http://{HOST}:{port}/runs"
+    from tasks.prefect_runs import last_flow_run
+
+    run_id = None if study is None else last_flow_run(study, server.api_url)
+    if run_id is not None:
+        yield "Prefect: the study", f"http://{HOST}:{port}/runs/flow-run/{run_id}"
 
 
 def _other_stores(home: Path, studies: list[str]) -> Iterator[Link]:
@@ -125,16 +130,14 @@ def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[Link]:
     """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode by default."""
     base = f"http://{HOST}:{port}/#/experiments"
     from tasks.tracking.mlflow_store import open_existing
-    from tasks.tracking.shared_view import KEY, SEEDS_ONLY, TAG
+    from tasks.tracking.shared_view import in_address
 
     experiment = None if study is None else open_existing(home, None).get_experiment_by_name(study)
     if experiment is None:
         yield "MLflow: studies", f"{base}?workflowType=machine_learning"
         return
     runs = f"{base}/{experiment.experiment_id}/runs?workflowType=machine_learning"
-    # a study that was logged before there was a view has plain columns
-    view = f"viewStateShareKey={KEY}" if TAG in experiment.tags else f"searchFilter={quote(SEEDS_ONLY)}"
-    yield "MLflow: its seeds", f"{runs}&{view}"
+    yield "MLflow: its seeds", f"{runs}&{in_address(experiment.tags)}"
     yield "MLflow: the study", runs
 
 

@@ -1,11 +1,13 @@
 """The view of a study that MLflow's page opens with: its seeds, grouped by arm, with the columns that count.
 
 It is one tag of the experiment, in the form that MLflow 3.17's own page writes when a view is shared. The form is documented
-nowhere; a page that does not know it shows its plain columns.
+nowhere, so that `tests/flows/test_pages_in_browser.py` opens it.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from bertft_core.records import StudySummary
 from tasks.tracking.mlflow_content import metric_name
@@ -13,7 +15,17 @@ from tasks.tracking.mlflow_content import metric_name
 KEY = "bertft"
 """What the page's address names as `viewStateShareKey`."""
 TAG = f"mlflow.sharedViewState.{KEY}"
-SEEDS_ONLY = "tags.`bertft.stage` = 'seeds'"
+LISTED = {"searchFilter": "tags.`bertft.stage` = 'seeds'", "orderByKey": "tags.`mlflow.runName`"}
+"""The seeds, arm by arm. Runs in the order of their start would come below their parent, in one row that is folded."""
+
+
+def in_address(tags: Mapping[str, str]) -> str:
+    """What the address of the page says: the view of an experiment with these tags; without one the same runs, in plain columns.
+
+    Given both, the page shows the runs and not the view.
+    """
+    chosen = {"viewStateShareKey": KEY} if TAG in tags else LISTED | {"orderByAsc": "true"}
+    return urlencode(chosen, quote_via=quote)
 
 
 def shared_view(summary: StudySummary) -> str:
@@ -23,8 +35,7 @@ def shared_view(summary: StudySummary) -> str:
     scores = [metric_name(at, split, metric) for split in splits]
     columns = ["params.`seed_index`", "tags.`bertft.status`", *(f"metrics.`{name}`" for name in scores)]
     state: dict[str, Any] = {
-        "searchFilter": SEEDS_ONLY,
-        "orderByKey": "attributes.start_time",
+        **LISTED,
         "orderByAsc": True,
         "startTime": "ALL",
         "lifecycleFilter": "Active",

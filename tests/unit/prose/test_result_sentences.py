@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from bertft_core.records import ArmSummary, Ensemble, Nondeterminism, SeedScore, StudySummary
+from bertft_core.records import ArmSummary, Ensemble, MetricSummary, Nondeterminism, SeedScore, StudySummary
 from bertft_core.records.insight_records import StudyVariance
 from bertft_core.records.not_computed import NotComputed, Reason
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeFinding, ProbeRow, ProbeSummary
@@ -20,9 +20,11 @@ from bertft_core.report.prose import (
     seed_agreement_text,
     seed_designs_text,
     study_text,
+    study_title,
     variance_text,
     verification_text,
 )
+from tests.helpers.comparison_records import make_comparison
 from tests.helpers.insight_records import make_agreement, make_budget, make_insights, make_variance
 
 
@@ -258,3 +260,28 @@ def test_one_run_has_no_plural():
     assert picture_text.said("curves", y="loss", x="step", n=2, arm="full") == "loss over step of 2 runs of full."
     assert verification_text.verified_runs(1, 1, 0).startswith("1 of 1 finished report run was trained again")
     assert verification_text.verified_runs(2, 1, 0).startswith("1 of 2 finished report runs were trained again")
+
+
+def of_arms(*names: str) -> dict[str, tuple[ArmSummary, ...]]:
+    return {"arms": tuple(make_arm(arm=name) for name in names)}
+
+
+def test_one_difference_is_the_title_and_of_several_how_many_are_claimed():
+    comparison = make_comparison()
+    one = summary_of(comparison=comparison).model_copy(update=of_arms("features", "full"))
+    assert study_title.title(one) == "small: full is 13.6 points (accuracy, test) above features: claimed"
+    other = one.model_copy(update=of_arms("full", "llrd_0.9"))
+    assert study_title.title(other) == "small: llrd_0.9 is 0.40 points (accuracy, test) above full: inconclusive"
+    several = one.model_copy(update=of_arms("features", "full", "llrd_0.9"))
+    assert study_title.title(several) == "small: 2 of 2 differences from features claimed (accuracy, test)"
+
+
+def test_what_is_not_compared_has_its_means_and_selected_seeds_have_none():
+    numbers = dict.fromkeys(("sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high"))
+    where = {"split": "test", "checkpoint": "best", "metric": "accuracy", "collapsed_included": True}
+    row = MetricSummary(**where, **numbers, n=2, mean=0.8123, median=0.8, min=0.8, max=0.8)
+    arm = make_arm(metrics=(row, row.model_copy(update={"checkpoint": "final"})))
+    assert study_title.title(summary_of(arm)) == "small: full 0.812 (accuracy, test, 2 runs)"
+    assert study_title.title(summary_of(arm.model_copy(update={"metrics": ()}))) == "small"
+    selected = arm.model_construct(**dict(arm) | {"selected": object()})
+    assert study_title.title(summary_of().model_copy(update={"arms": (selected,)})) == "small"
