@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,10 @@ from bertft_core.report.formatting import escapes
 from bertft_core.storage.study_dir import write_atomically
 
 Value = str | int | float | bool | None
+MOST_LETTERS = 50
+"""In the line of a table in small type that fits into a column of 3.2 inches."""
+GAP = 2
+"""Between two columns, in letters."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,17 @@ class PaperTable:
 
 
 def latex(table: PaperTable) -> str:
-    """A `table` environment with the rules of the booktabs package (`\\usepackage{booktabs}`)."""
+    """A `table` environment with the rules of the booktabs package (`\\usepackage{booktabs}`).
+
+    A row is set as a column where that is narrower. What does not fit into one column of a page with two takes both, as `table*`.
+    """
+    table = _narrow(table)
+    environment = "table" if _letters(table) <= MOST_LETTERS else "table*"
     head = " & ".join(escapes.latex(column.title) for column in table.columns)
     body = [" & ".join(rf"\textbf{{{words}}}" if bold else words for words, bold in row) for row in _cells(table, escapes.latex)]
     lines = [
-        r"\begin{table}[t]",
-        r"\centering",
+        rf"\begin{{{environment}}}[t]",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\begin{{tabular}}{{{''.join(column.align for column in table.columns)}}}",
         r"\toprule",
         rf"{head} \\",
@@ -60,9 +69,25 @@ def latex(table: PaperTable) -> str:
         r"\end{tabular}",
         rf"\caption{{{escapes.latex(table.caption)}}}",
         rf"\label{{tab:{table.name}}}",
-        r"\end{table}",
+        rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _narrow(table: PaperTable) -> PaperTable:
+    """With the title of each column before its cells, where there are more columns than rows."""
+    if len(table.columns) <= len(table.rows) + 1:
+        return table
+    first, *others = table.columns
+    columns = [first, *(Column(row[0].words) for row in table.rows)]
+    rows = [[TableCell(column.title), *(row[i] for row in table.rows)] for i, column in enumerate(others, start=1)]
+    return replace(table, columns=columns, rows=rows)
+
+
+def _letters(table: PaperTable) -> int:
+    """Of the longest cells of all columns, and of the gaps between them."""
+    lines = [[column.title for column in table.columns], *([cell.words for cell in row] for row in table.rows)]
+    return sum(max(map(len, cells)) + GAP for cells in zip(*lines, strict=True))
 
 
 def markdown(table: PaperTable) -> str:

@@ -103,6 +103,22 @@ def test_latex_is_escaped_and_uses_booktabs():
     assert text.count("{") == text.count("}")
 
 
+def test_latex_sets_many_metrics_of_few_arms_as_rows_and_a_wide_table_over_both_columns():
+    scores = {f"best/test/{name}": [0.5, 0.6] for name in ("accuracy", "log_loss", *"abcd")}
+    (table,) = paper_tables.tables_of([paper_tables.ArmScores("full", scores), paper_tables.ArmScores("half", scores)], KEY, None)
+    lines = latex(table).splitlines()
+    assert lines[0] == r"\begin{table}[t]"
+    assert lines[2] == r"\begin{tabular}{lrr}"
+    assert r"arm & full & half \\" in lines
+    assert r"n & 2 & 2 \\" in lines
+    assert r"log\_loss & 0.550 $\pm$ 0.071 & 0.550 $\pm$ 0.071 \\" in lines
+    arms = [paper_tables.ArmScores(f"arm_{i}", scores) for i in range(8)]
+    (table,) = paper_tables.tables_of(arms, KEY, None)
+    lines = latex(table).splitlines()
+    assert (lines[0], lines[-1]) == (r"\begin{table*}[t]", r"\end{table*}")
+    assert lines[2] == r"\begin{tabular}{lrrrrrrr}"
+
+
 def test_markdown_has_one_cell_for_each_column_and_takes_nothing_for_markup():
     table = PaperTable("t", "c", [Column("a|b", "l"), Column("n")], [[TableCell("x_y*"), TableCell("1", bold=True)]], [])
     assert markdown(table).splitlines() == [r"| a\|b | n |", "| --- | ---: |", r"| x\_y\* | **1** |", "", "c"]
