@@ -65,7 +65,7 @@ def run_study_from_form(study: StudyConfig, home: str = "", force: bool = False)
 
 
 def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
-    """The same flow for a command that this process has begun."""
+    """The same flow for a command that this process has begun, whose server has answered."""
 
     @flow(name="run-study", **OPTIONS, flow_run_name=lambda: command.study.name, on_completion=[name_by_answer])
     @explained
@@ -73,7 +73,7 @@ def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) ->
         return answer(carry_out(command).results.summary)
 
     # each flow would wait a second for its heartbeat thread; this process is watched by the person who started it
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # type: ignore[dict-item]
+    with known_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # type: ignore[dict-item]
         summary = run_study(config, overrides, str(command.home_dir), command.force)  # Prefect unpacks the state
     return cast("StudySummary", summary)
 

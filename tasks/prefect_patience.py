@@ -14,10 +14,11 @@ KNOWN = "_has_connected"
 def known_server() -> Iterator[None]:
     """The server has answered others, so it will be back: without this, a client made while it is away fails its task at once."""
     kinds: tuple[Any, ...] = (PrefectHttpxAsyncClient, PrefectHttpxSyncClient)
+    before = [vars(kind).get(KNOWN, True) for kind in kinds]  # True for clients that are made meanwhile
     for kind in kinds:
         setattr(kind, KNOWN, property(lambda client: True, lambda client, value: None))
     try:
         yield
     finally:
-        for kind in kinds:
-            setattr(kind, KNOWN, True)  # of clients that were made meanwhile; later ones have their own again
+        for kind, value in zip(kinds, before, strict=True):
+            setattr(kind, KNOWN, value)

@@ -68,8 +68,8 @@ def test_a_study_runs_through_crashes_of_every_server(lab):
     command = ["bertft", "run", CONFIG, *SMALL, "--home", "mine"]
     with subprocess.Popen(command, env=lab.environment | lab.credentials, cwd=lab.folder, stdout=subprocess.DEVNULL) as study:
         until(lambda: list((lab.folder / "mine").glob("studies/*/runs/*/spec.json")), "the first run", 300)
-        for name in ("postgres", "prefect"):
-            lab.processes[name].kill()
+        for name in ("PostgreSQL", "Prefect"):
+            lab.process(name).kill()
         assert study.wait(timeout=600) == 0
     state = lab.dir.state()
     assert state is not None
@@ -113,7 +113,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def test_a_killed_lab_leaves_no_process_and_starts_again_with_what_it_had(lab):
-    supervisor = lab.processes["supervisor"]
+    supervisor = lab.supervisor
     below = supervisor.children(recursive=True)
     supervisor.kill()
     assert not still_alive(below, within_seconds=60)
@@ -125,7 +125,7 @@ def test_a_killed_lab_leaves_no_process_and_starts_again_with_what_it_had(lab):
 
 
 def test_down_ends_all_of_it(lab):
-    supervisor = lab.processes["supervisor"]
+    supervisor = lab.supervisor
     below = supervisor.children(recursive=True)
     lab.command("bertft server down --home home")
     assert not still_alive([supervisor, *below], within_seconds=1)

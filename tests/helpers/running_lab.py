@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,16 @@ from flows.cli.lab.credentials import read_credentials
 from flows.cli.lab.lab_dir import LabDir
 from tests.helpers.study_commands import clean_environment
 from tests.helpers.waiting import until
+
+PROGRAMS = {"PostgreSQL": "/postgres -D", "Prefect": "flows.cli.embedded_server", "MLflow": "-m mlflow server"}
+"""Service → what its command line has."""
+
+
+def line_of(process: psutil.Process) -> str:
+    """Its command line; nothing for one that has ended since it was listed."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 class RunningLab:
@@ -50,20 +60,18 @@ class RunningLab:
         assert state is not None
         return psutil.Process(state.owner.pid)
 
-    @property
-    def processes(self) -> dict[str, psutil.Process]:
-        """The supervisor, and the process of each service by its module or program."""
-        below = self.supervisor.children(recursive=True)
-        named = {"postgres": "/postgres -D", "prefect": "flows.cli.embedded_server", "worker": "prefect worker start"}
-        lines = [(process, " ".join(process.cmdline())) for process in below]
-        found = {name: [process for process, line in lines if words in line][-1] for name, words in named.items()}
-        return {"supervisor": self.supervisor, **found}
+    def process(self, name: str) -> psutil.Process:
+        """A service's own program, which may be starting again."""
+
+        def found() -> list[psutil.Process]:
+            return [process for process in self.supervisor.children(recursive=True) if PROGRAMS[name] in line_of(process)]
+
+        return until(found, name)[-1]
 
     def service(self, name: str) -> list[psutil.Process]:
-        """All processes of a service, PostgreSQL, Prefect or MLflow; the one that the supervisor has started comes first."""
-        words = {"PostgreSQL": "/postgres -D", "Prefect": "flows.cli.embedded_server", "MLflow": "-m mlflow server"}[name]
+        """All processes of a service; the one that the supervisor has started comes first."""
         trees = [[child, *child.children(recursive=True)] for child in self.supervisor.children()]
-        return next(tree for tree in trees if any(words in " ".join(process.cmdline()) for process in tree))
+        return next(tree for tree in trees if any(PROGRAMS[name] in line_of(process) for process in tree))
 
     def until_ready(self) -> str:
         def status() -> subprocess.CompletedProcess[str]:

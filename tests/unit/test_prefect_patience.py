@@ -59,6 +59,17 @@ def test_a_client_made_meanwhile_stays_usable_afterwards():
     assert client.get("/").status_code == 200
 
 
+def test_it_lasts_until_the_outer_of_two_blocks_ends():
+    """That of a command has that of its study in it."""
+    asked: list[httpx.Request] = []
+    with known_server():
+        with known_server():
+            pass
+        with PrefectHttpxSyncClient(transport=away(asked), base_url="http://x") as client:
+            assert client.get("/").status_code == 200
+    assert len(asked) == 3
+
+
 def test_elsewhere_a_wrong_address_is_reported_at_once():
     asked: list[httpx.Request] = []
     with known_server():
