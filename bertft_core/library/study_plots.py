@@ -1,10 +1,12 @@
-"""The figures of one study: `study.plot.scores()`, `.curves()` and `.comparison()`. matplotlib is loaded by the first one."""
+"""The figures of one study: those of its report, as wide as a notebook. matplotlib is loaded by the first one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.records import StudySummary
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ class Drawn(Protocol):
     def scores(self) -> pd.DataFrame: ...
     @property
     def curves(self) -> pd.DataFrame: ...
-    @property
-    def comparison(self) -> pd.DataFrame: ...
 
 
 class StudyPlots:
@@ -43,7 +43,10 @@ class StudyPlots:
             >>> figure.axes[0].get_xlabel()
             'accuracy on test, best checkpoint'
         """
-        from bertft_core.library import study_figures as figures
+        from bertft_core.metrics.bounds import bounds_of
+        from bertft_core.report.drawings.look import NOTEBOOK
+        from bertft_core.report.drawings.seed_points import seed_plot
+        from bertft_core.report.figures import arm_rows
 
         summary, table = self._study.summary, self._study.scores
         place = {
@@ -52,40 +55,55 @@ class StudyPlots:
             "checkpoint": checkpoint or summary.headline_checkpoint,
         }
         for name, value in place.items():
-            figures.refuse_unknown(name, value, list(dict.fromkeys(table[name])))
+            _refuse_unknown(name, value, list(dict.fromkeys(table[name])))
             table = table[table[name] == value]
-        intervals = {
-            arm.arm: (row.t_low, row.t_high)
-            for arm in summary.arms
-            for row in arm.metrics
-            if row.collapsed_included and all(getattr(row, name) == value for name, value in place.items())
-            if row.t_low is not None and row.t_high is not None
-        }
         title = f"{place['metric']} on {place['split']}, {place['checkpoint']} checkpoint"
-        return figures.scores(table, list(self._study.config.arms), intervals, title, place["metric"])
+        return seed_plot(arm_rows(summary, **place), title, None, bounds_of(place["metric"]), look=NOTEBOOK)
 
     def curves(self, metric: str | None = None, part: str = "validation") -> Figure:
         """The mean over seeds and the band from the lowest to the highest; by default the study's metric on validation.
 
         `part` is `validation`, over epochs, or `train` (`loss`, `learning_rate`, `grad_norm`), over steps.
         """
-        from bertft_core.library import study_figures as figures
+        from bertft_core.report.curve_bands import ArmCurves, curves_plot
+        from bertft_core.report.drawings.look import NOTEBOOK
 
         table = self._study.curves
-        figures.refuse_unknown("part", part, ["validation", "train"])
+        _refuse_unknown("part", part, ["validation", "train"])
         table = table[table["part"] == part]
         chosen = metric or (self._study.config.metric if part == "validation" else "loss")
-        figures.refuse_unknown("metric", chosen, list(dict.fromkeys(table["metric"])))
+        _refuse_unknown("metric", chosen, list(dict.fromkeys(table["metric"])))
+        table = table[table["metric"] == chosen]
         x = "epoch" if part == "validation" else "step"
         labels = X_LABELS[x], f"{chosen}, {part}"
-        return figures.curves(table[table["metric"] == chosen], list(self._study.config.arms), x, labels)
+        of_arms = [
+            ArmCurves(arm, place, [list(zip(run[x], run["value"], strict=True)) for _, run in of_arm.groupby("seed")])
+            for place, arm in enumerate(self._study.config.arms)
+            if len(of_arm := table[table["arm"] == arm])
+        ]
+        return curves_plot(of_arms, labels).figure(NOTEBOOK)
 
     def comparison(self, metric: str | None = None) -> Figure:
         """The difference of every pair of arms with its interval over seeds and examples."""
-        from bertft_core.library import study_figures as figures
+        from bertft_core.report import comparison_section
+        from bertft_core.report.drawings.look import NOTEBOOK, of_place
 
-        table = self._study.comparison.dropna(subset=["low", "high"])
-        chosen = metric or self._study.summary.headline_metric
-        figures.refuse_unknown("metric", chosen, list(dict.fromkeys(table["metric"])))
-        of_metric = table[table["metric"] == chosen]
-        return figures.comparison(of_metric, f"difference of {chosen} on {of_metric['split'].iloc[0]}")
+        summary = self._study.summary
+        pairs = () if summary.comparison is None else summary.comparison.pairs
+        chosen = metric or summary.headline_metric
+        _refuse_unknown("metric", chosen, list(dict.fromkeys(pair.metric for pair in pairs if pair.interval is not None)))
+        colours = {arm.arm: of_place(place) for place, arm in enumerate(summary.arms)}
+        drawn = [pair for pair in pairs if pair.metric == chosen and pair.interval is not None]
+        return comparison_section.forest(drawn, colours, detailed=False).figure(NOTEBOOK)
+
+
+def _refuse_unknown(what: str, name: str, known: Sequence[str]) -> None:
+    """Raise `UserError` for a name that is none of the known ones."""
+    if name not in known:
+        raise UserError(
+            f"no such {what} to draw",
+            code="figure.nothing-named",
+            found=name,
+            expected=f"one of {', '.join(known)}" if known else "a study that has any",
+            hint=did_you_mean(name, known) or "leave it out for the headline's",
+        )

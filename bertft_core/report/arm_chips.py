@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from bertft_core.control_characters import visible
 from bertft_core.records.comparison_record import ComparedArmRecord
-from bertft_core.report import run_plots
+from bertft_core.report.drawings.look import of_place
 
 Record = TypeVar("Record", bound=BaseModel)
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
@@ -37,7 +37,7 @@ def named(page: str, arms: Sequence[str]) -> str:
 
 
 def _dot(position: int) -> str:
-    return f'<span class="swatch {run_plots.colour(position)}"></span>'
+    return f'<span class="swatch {of_place(position)}"></span>'
 
 
 def _marked(value: Any, marks: Mapping[str, str]) -> Any:

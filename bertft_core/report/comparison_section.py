@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.comparison_record import Comparison, PairComparison
-from bertft_core.report import arm_chips, run_plots
+from bertft_core.report import arm_chips
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
-from bertft_core.report.drawings.lines import Line, line_css, line_plot
+from bertft_core.report.drawings.lines import Line, line_plot
+from bertft_core.report.drawings.look import of_place
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
 from bertft_core.report.drawings.paired_seeds import PairedSeeds, paired_seeds_plot
+from bertft_core.report.drawings.picture import Picture, picture
+from bertft_core.report.drawings.seed_points import ArmRow, SeedPoint, seed_plot
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import comparison_notes, comparison_text, grammar, pair_details, picture_text, run_words
 from bertft_core.statistics.mean_intervals import interval_of_mean
@@ -50,7 +51,6 @@ def _numbers(comparison: Comparison) -> Section:
     pairs = comparison.headline_pairs
     drawn = pictures(comparison)
     others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
-    differences = drawn.get("differences", "")
     return {
         "comparison": comparison,
         "banded": all(arm.shared(()) is None for arm in comparison.arms),
@@ -59,20 +59,20 @@ def _numbers(comparison: Comparison) -> Section:
         "details": [_detail(pair, comparison) for pair in pairs],
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
-        "drawn": comparison_notes.drawn(comparison, thin="examples only" in differences or "seeds only" in differences),
+        "drawn": comparison_notes.drawn(comparison, thin=bool(pairs) and _is_detailed(pairs) and any(map(_thin, pairs))),
         "level": numbers.percent(comparison.level),
         "alpha": f"{1 - comparison.level:.3g}",
     }
 
 
-def pictures(comparison: Comparison) -> dict[str, Markup]:
+def pictures(comparison: Comparison) -> dict[str, Picture]:
     """Name of the file → picture; what has nothing to show is left out."""
-    found: dict[str, Markup] = {}
-    css = {arm.name: run_plots.colour(i) for i, arm in enumerate(comparison.arms)}
+    found: dict[str, Picture] = {}
+    css = {arm.name: of_place(i) for i, arm in enumerate(comparison.arms)}
     for group in _by_metric(comparison):
         headline = group[0].key == comparison.headline_key
         name = "differences" if headline else f"differences_{group[0].metric}"
-        found[name] = _forest(group, css, detailed=headline and len(group) <= MOST_PAIRS_IN_DETAIL)
+        found[name] = forest(group, css, detailed=headline and _is_detailed(group))
     chances = {
         (pair.arm, pair.baseline): Chance(pair.superiority.value, pair.superiority.low, pair.superiority.high)
         for pair in comparison.headline_pairs
@@ -81,18 +81,18 @@ def pictures(comparison: Comparison) -> dict[str, Markup]:
     label = f"{comparison.headline_metric} on {comparison.headline_split}"
     if chances:
         names = [arm.name for arm in comparison.arms if any(arm.name in pair for pair in chances)]
-        found["superiority"] = matrix_plot(names, chances, f"P(row better than column), {label}")
+        found["superiority"] = picture(matrix_plot, names, chances, f"P(row better than column), {label}")
     if paired := _paired_seeds(comparison, css):
         spoken = " ".join(picture_text.said("paired seeds", arm=p.arm, baseline=p.baseline, n=len(p.scores)) for p in paired)
         maximize = comparison.headline_direction == "maximize"
-        found["paired_seeds"] = paired_seeds_plot(paired, label, spoken, maximize=maximize)
+        found["paired_seeds"] = picture(paired_seeds_plot, paired, label, spoken, maximize=maximize)
     strips = [_strip(comparison, arm.name) for arm in comparison.arms]
     if any(row.points for row in strips):
         title = f"{label}, {comparison.headline_checkpoint} checkpoint"
-        found["seeds"] = run_plots.seed_plot(strips, title, None, bounds_of(comparison.headline_metric))
+        found["seeds"] = picture(seed_plot, strips, title, None, bounds_of(comparison.headline_metric))
     profiles = _profiles(comparison)
     if profiles:
-        found["profiles"] = line_plot(profiles, (label, "share of seeds above"), y_range=(0.0, 1.0))
+        found["profiles"] = picture(line_plot, profiles, (label, "share of seeds above"), y_range=(0.0, 1.0))
     return found
 
 
@@ -114,10 +114,21 @@ def _by_metric(comparison: Comparison) -> list[list[PairComparison]]:
     return [group for group in groups if group]
 
 
-def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed: bool) -> Markup:
+def _is_detailed(pairs: Sequence[PairComparison]) -> bool:
+    return len(pairs) <= MOST_PAIRS_IN_DETAIL
+
+
+def _thin(pair: PairComparison) -> list[tuple[str, float, float]]:
+    """The further intervals of a pair."""
+    both = (("seeds only", pair.seeds), ("examples only", pair.examples))
+    return [(name, found.low, found.high) for name, found in both if found is not None]
+
+
+def forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed: bool) -> Picture:
+    """The differences of one metric; `detailed` shows their further intervals too, `css` is the colour of each arm."""
     rows = []
     for pair in pairs:
-        thin = [("seeds only", pair.seeds), ("examples only", pair.examples)] if detailed else []
+        thin = _thin(pair) if detailed else []
         note = "" if pair.p_holm is None else f"p (Holm) {p_values.p_value(pair.p_holm)}"
         rows.append(
             ForestRow(
@@ -127,26 +138,26 @@ def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed
                 None if pair.interval is None else pair.interval.high,
                 sure=pair.claimed,
                 css=css.get(pair.arm, ""),
-                thin=[(name, found.low, found.high) for name, found in thin if found is not None],
+                thin=thin,
                 note=note,
             )
         )
     first, second = (pairs[0].arm, pairs[0].baseline) if len(pairs) == 1 else ("first", "second")
     left, right = (second, first) if pairs[0].direction == "maximize" else (first, second)
     better = f"← {numbers.shortened(left, 20)} better · {numbers.shortened(right, 20)} better →"
-    return forest_plot(rows, f"difference of {pairs[0].metric} on {pairs[0].split}", better)
+    return picture(forest_plot, rows, f"difference of {pairs[0].metric} on {pairs[0].split}", better)
 
 
-def _strip(comparison: Comparison, name: str) -> run_plots.ArmRow:
+def _strip(comparison: Comparison, name: str) -> ArmRow:
     arm = comparison.arm(name)
     scores = arm.scores.get(comparison.headline_key, {})
     points = [
-        run_plots.SeedPoint(score, f"{name} seed {seed}: {numbers.score(score)}", seed in arm.collapsed)
+        SeedPoint(score, f"{name} seed {seed}: {numbers.score(score)}", seed in arm.collapsed)
         for seed, score in sorted(scores.items())
     ]
     values, shared = list(scores.values()), arm.shared(scores)
     low, high = interval_of_mean(values, shared, comparison.level, bounds_of(comparison.headline_metric)) or (None, None)
-    return run_plots.ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
+    return ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
 
 
 def _profiles(comparison: Comparison) -> list[Line]:
@@ -161,7 +172,7 @@ def _profiles(comparison: Comparison) -> list[Line]:
             title = picture_text.said("profile", arm=name, share=numbers.percent(share, 2), n=len(values), tau=tau)
             # a band over single runs would be too narrow for those that share seeds or examples
             low, high = ((), ()) if comparison.arm(name).shared(()) is not None else (found.low.tolist(), found.high.tolist())
-            lines.append(Line(name, line_css(i), points, low, high, title))
+            lines.append(Line(name, i, points, low, high, title))
     return lines
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from bertft_core.evaluation import frames
-from bertft_core.report import run_plots, summary_rows
+from bertft_core.report import summary_rows
+from bertft_core.report.drawings.look import of_place
+from bertft_core.report.drawings.picture import Picture, picture
 from bertft_core.report.drawings.scatter import Group, scatter_plot
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import batches_text, picture_text
@@ -24,7 +25,7 @@ def section(results: StudyResults) -> dict[str, Any] | None:
     if summary.headline_key not in table or table["train_seconds"].isna().all():
         return None
     table = table[table[summary.headline_key].notna() & (table["train_seconds"] > 0)]
-    arms = [(arm.arm, run_plots.colour(i), table[table["arm"] == arm.arm]) for i, arm in enumerate(summary.arms)]
+    arms = [(arm.arm, of_place(i), table[table["arm"] == arm.arm]) for i, arm in enumerate(summary.arms)]
     arms = [(name, css, runs) for name, css, runs in arms if len(runs)]
     if not arms:
         return None
@@ -54,7 +55,7 @@ def _score(results: StudyResults, arm: str) -> dict[str, float | None]:
 
 def _over(
     arms: list[tuple[str, str, pd.DataFrame]], score: str, cost: str, labels: tuple[str, str], scale: float = 1.0
-) -> Markup:
+) -> Picture:
     groups = []
     for name, css, runs in arms:
         known = runs[runs[cost].notna()]
@@ -62,7 +63,7 @@ def _over(
         titles = [f"{name} seed {i}: {numbers.score(y)}" for i, (_, y) in zip(known["index"], points, strict=True)]
         group = Group(name, css, points, titles, "")
         groups.append(group if not points else _spoken(group))
-    return scatter_plot(groups, labels)
+    return picture(scatter_plot, groups, labels)
 
 
 def _spoken(group: Group) -> Group:

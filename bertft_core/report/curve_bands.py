@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
-from bertft_core.report.drawings.lines import Line, line_css, line_plot
+from bertft_core.report.drawings.lines import Line, line_plot
+from bertft_core.report.drawings.look import number
+from bertft_core.report.drawings.picture import Picture, picture
+from bertft_core.report.drawings.ranges import Point
 from bertft_core.report.formatting.numbers import score
 from bertft_core.report.prose import picture_text
-from bertft_core.report.svg import Point, number
 
 MOST_APART = 2.0
 """The longest arm in shortest ones; beyond it the shorter could not be read."""
@@ -51,17 +51,12 @@ def band_of(curves: Sequence[Sequence[Point]]) -> list[BandPoint]:
     ]
 
 
-def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Markup | None:
+def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Picture | None:
     """Every arm's band in one picture; None where no arm has two runs with a curve.
 
     Arms that are trained for very different times are drawn over the share of their training.
     """
-    bands = {}
-    for arm in arms:
-        curves = [curve for curve in arm.curves if curve]
-        band = band_of(curves)
-        if len(curves) > 1 and len(band) > 1:
-            bands[arm.arm] = (arm.place, band)
+    bands = _bands(arms, fewest=2)
     if not bands:
         return None
     ends = {name: band[-1].x for name, (_, band) in bands.items()}
@@ -69,8 +64,21 @@ def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Markup | No
     lines = [_line(name, place, band, 100 / ends[name] if as_share else 1.0) for name, (place, band) in bands.items()]
     lengths = ", ".join(f"{name} {number(end)}" for name, end in ends.items())
     if not as_share:
-        return line_plot(lines, labels)
-    return line_plot(lines, (f"% of the training ({labels[0]}s: {lengths})", labels[1]), x_range=(0.0, 102.0))
+        return picture(line_plot, lines, labels)
+    return picture(line_plot, lines, (f"% of the training ({labels[0]}s: {lengths})", labels[1]), x_range=(0.0, 102.0))
+
+
+def curves_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Picture:
+    """The same of all arms, also of those with one run, over what they share."""
+    lines = [_line(name, place, band, 1.0) for name, (place, band) in _bands(arms, fewest=1).items()]
+    return picture(line_plot, lines, labels)
+
+
+def _bands(arms: Sequence[ArmCurves], fewest: int) -> dict[str, tuple[int, list[BandPoint]]]:
+    """Of the arms with so many runs that have a curve of so many points."""
+    found = {arm.arm: (arm.place, [curve for curve in arm.curves if curve]) for arm in arms}
+    bands = {name: (place, band_of(curves)) for name, (place, curves) in found.items() if len(curves) >= fewest}
+    return {name: (place, band) for name, (place, band) in bands.items() if len(band) >= fewest}
 
 
 def _line(name: str, place: int, band: Sequence[BandPoint], stretch: float) -> Line:
@@ -78,4 +86,4 @@ def _line(name: str, place: int, band: Sequence[BandPoint], stretch: float) -> L
     ends = {"mean": score(last.mean), "low": score(last.low), "high": score(last.high)}
     title = picture_text.said("band", arm=name, n=last.n, **ends)
     points = [(point.x * stretch, point.mean) for point in band]
-    return Line(name, line_css(place), points, [point.low for point in band], [point.high for point in band], title)
+    return Line(name, place, points, [point.low for point in band], [point.high for point in band], title)

@@ -4,6 +4,7 @@ from typing import Any
 
 from bertft_core.evaluation.grid_means import GridMeans, grid_means
 from bertft_core.report.drawings.heat_map import heat_map
+from bertft_core.report.drawings.picture import picture
 from bertft_core.report.formatting import intervals
 from bertft_core.report.formatting.grid_settings import shown
 from bertft_core.storage.study_results import StudyResults
@@ -42,5 +43,5 @@ def _pictures(grid: GridMeans, label: str, sign: float) -> dict[str, Any]:
     drawn = {}
     for (first, second), means in grid.pairs.items():
         rows, columns = ([shown(value) for value in grid.values[setting]] for setting in (first, second))
-        drawn[f"grid_{grid.grid}_{first}_{second}"] = heat_map(rows, columns, means, (first, second, label), sign)
+        drawn[f"grid_{grid.grid}_{first}_{second}"] = picture(heat_map, rows, columns, means, (first, second, label), sign)
     return drawn

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from bertft_core.evaluation.insights.detectable_effect import alpha_of
 from bertft_core.records.insight_records import (
     Agreement,
@@ -17,9 +15,10 @@ from bertft_core.records.insight_records import (
     StartManyView,
     VarianceComponents,
 )
-from bertft_core.report import run_plots
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
-from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
+from bertft_core.report.drawings.lines import Line, Reference, line_plot
+from bertft_core.report.drawings.look import of_place
+from bertft_core.report.drawings.picture import Picture, picture
 from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.prose import budgets_text, grammar, picture_text, power_text, seed_agreement_text, variance_text
 from bertft_core.statistics.mean_intervals import LEVEL
@@ -41,7 +40,7 @@ NAMES = {
 
 def section(found: Insights, arms: Sequence[str]) -> Section:
     """What the template lays out; a part without data is empty. `arms` in the order of the study, for their colours."""
-    css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
+    css = {arm: of_place(i) for i, arm in enumerate(arms)}
 
     def said(clauses: Iterable[str]) -> list[str]:
         return [grammar.said(clause, arms) for clause in clauses]
@@ -68,10 +67,10 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
     }
 
 
-def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
+def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Picture]:
     """Name of the file → picture; what has nothing to show is left out."""
     place = {arm: i for i, arm in enumerate(arms)}
-    drawn: dict[str, Markup] = {}
+    drawn: dict[str, Picture] = {}
     varying = [variance for variance in found.variance if any(c.variance > 0 for c in variance.components)]
     if varying:
         drawn["variance"] = _variance(varying, place)
@@ -97,7 +96,7 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
     return drawn
 
 
-def _variance(found: Sequence[VarianceComponents], place: dict[str, int]) -> Markup:
+def _variance(found: Sequence[VarianceComponents], place: dict[str, int]) -> Picture:
     """Square roots of the variances, so that they can be read in the unit of the scores."""
     groups = []
     for variance in found:
@@ -105,9 +104,9 @@ def _variance(found: Sequence[VarianceComponents], place: dict[str, int]) -> Mar
             Bar(NAMES.get(c.source, c.source), math.sqrt(c.variance), _root(c.low), _root(c.high), _bar_note(c))
             for c in variance.components
         ]
-        groups.append(BarGroup(variance.arm, run_plots.colour(place.get(variance.arm, 0)), bars))
+        groups.append(BarGroup(variance.arm, of_place(place.get(variance.arm, 0)), bars))
     first = found[0]
-    return bar_plot(groups, f"standard deviation of {first.metric} on {first.split} by source")
+    return picture(bar_plot, groups, f"standard deviation of {first.metric} on {first.split} by source")
 
 
 def _root(variance: float | None) -> float | None:
@@ -173,18 +172,19 @@ def _answers(example: FlippingExample, kind: str) -> str:
     return ", ".join(f"{answer or '(none)'} × {n}" for answer, n in example.answers.items())
 
 
-def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str, label: str) -> Markup:
+def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str, label: str) -> Picture:
     lines = []
     for needed in found:
         points = [(float(point.n), float(getattr(point, what))) for point in needed.curve]
         name = needed.arm if needed.baseline is None else f"{needed.arm} − {needed.baseline}"
         title = picture_text.said("seeds needed", name=name, value=numbers.score(float(getattr(needed, what))), n=needed.n)
-        lines.append(Line(name, line_css(place.get(needed.arm, 0)), points, title=title))
+        lines.append(Line(name, place.get(needed.arm, 0), points, title=title))
     present = sorted({needed.n for needed in found})
     references = [Reference("x", float(n), f"now: {n}") for n in present]
     highest = max(point[1] for line in lines for point in line.points)
     most = max(point[0] for line in lines for point in line.points)
-    return line_plot(
+    return picture(
+        line_plot,
         lines,
         ("seeds of each arm" if found[0].baseline is None else "pairs of seeds", label),
         references=references,
@@ -198,7 +198,7 @@ def _percent(found: Sequence[SeedsNeeded]) -> str:
     return f"{100 * max((needed.level for needed in found), default=LEVEL):.4g} %"
 
 
-def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
+def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Picture:
     """Power of n pairs of seeds to detect the observed difference if it is the true one, up to where all are near 1."""
     lines = []
     effects = [abs(needed.mean) / needed.sd for needed in found]
@@ -210,9 +210,10 @@ def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
         points = [(float(n), power(n, effect, paired=True, alpha=alpha)) for n in range(2, most + 1)]
         name = f"{needed.arm} − {needed.baseline}"
         title = picture_text.said("power", name=name, difference=numbers.signed(needed.mean))
-        lines.append(Line(name, line_css(place.get(needed.arm, 0)), points, title=title))
+        lines.append(Line(name, place.get(needed.arm, 0), points, title=title))
     references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
-    return line_plot(
+    return picture(
+        line_plot,
         lines,
         ("pairs of seeds", f"power of a two-sided t-test at {numbers.percent(alpha_of(found[0].level))}"),
         references=references,
@@ -221,7 +222,7 @@ def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
     )
 
 
-def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
+def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Picture:
     """U with its band; V is drawn too where there is only one arm, since two lines for each would be too many."""
     lines = []
     for view in views:
@@ -240,13 +241,13 @@ def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
             at = place.get(view.arm, 0) + (0 if name == "u" else 1)
             shown = view.arm if len(views) > 1 else short
             low, high = band if name == "u" else ((), ())
-            lines.append(Line(shown, line_css(at), points, low, high, title, marks=len(points) <= 40))
+            lines.append(Line(shown, at, points, low, high, title, marks=len(points) <= 40))
     unit = "trials of the search" if views[0].source == "trials" else "seeds"
     costs = [(float(p.n), f"{p.hours:.2g} h") for p in views[0].points if p.hours is not None] if len(views) == 1 else []
     every = math.ceil(len(costs) / N_COSTS) if costs else 1
     label = f"expected best validation {views[0].metric}"
     words = unit if not costs else f"{unit}, and hours of training"
-    return line_plot(lines, (words, label), below=costs[::every])
+    return picture(line_plot, lines, (words, label), below=costs[::every])
 
 
 def _pays(view: StartManyView) -> bool:
@@ -254,12 +255,12 @@ def _pays(view: StartManyView) -> bool:
     return any(schedule.stop_at < 1 for schedule in view.best)
 
 
-def _start_many(view: StartManyView) -> Markup:
+def _start_many(view: StartManyView) -> Picture:
     ways = (("stopping early", view.best), ("whole runs only", view.uncut))
     lines = [
         Line(
             name,
-            line_css(i),
+            i,
             [(s.cost, s.expected) for s in schedules],
             title=picture_text.said("schedule", name=name, score=numbers.score(schedules[-1].expected), cost=schedules[-1].cost),
             marks=True,
@@ -267,7 +268,7 @@ def _start_many(view: StartManyView) -> Markup:
         for i, (name, schedules) in enumerate(ways)
         if schedules
     ]
-    return line_plot(lines, ("cost in whole runs", f"expected best validation {view.metric}"))
+    return picture(line_plot, lines, ("cost in whole runs", f"expected best validation {view.metric}"))
 
 
 def _schedules(view: StartManyView) -> Section:

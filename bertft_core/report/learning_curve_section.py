@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from markupsafe import Markup
-
 from bertft_core.evaluation.size_curves import LearningCurve, learning_curves
-from bertft_core.report.drawings.lines import Line, line_css, line_plot
+from bertft_core.report.drawings.lines import Line, line_plot
+from bertft_core.report.drawings.picture import Picture, picture
 from bertft_core.report.formatting import intervals
 from bertft_core.report.prose import learning_curve_text
 from bertft_core.storage.study_results import StudyResults
@@ -42,7 +41,7 @@ def section(results: StudyResults) -> dict[str, Any] | None:
     }
 
 
-def _picture(curve: LearningCurve, position: int, label: str) -> Markup:
+def _picture(curve: LearningCurve, position: int, label: str) -> Picture:
     """Means with the band of their intervals; the law with its own, up to twice the largest size."""
     means = [(float(point.size), point.mean) for point in curve.points]
     ends = [(point.low, point.high) for point in curve.points if point.low is not None and point.high is not None]
@@ -50,7 +49,7 @@ def _picture(curve: LearningCurve, position: int, label: str) -> Markup:
     lines = [
         Line(
             curve.name,
-            line_css(2 * position),
+            2 * position,
             means,
             low=[low for low, _ in ends] if has_band else (),
             high=[high for _, high in ends] if has_band else (),
@@ -59,5 +58,5 @@ def _picture(curve: LearningCurve, position: int, label: str) -> Markup:
     ]
     if curve.law is not None:
         sizes, scores, low, high = zip(*curve.law.drawn, strict=True)
-        lines.append(Line("power law", line_css(2 * position + 1), list(zip(sizes, scores, strict=True)), low=low, high=high))
-    return line_plot(lines, (learning_curve_text.TITLES[1], label))
+        lines.append(Line("power law", 2 * position + 1, list(zip(sizes, scores, strict=True)), low=low, high=high))
+    return picture(line_plot, lines, (learning_curve_text.TITLES[1], label))

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from markupsafe import Markup
-
 from bertft_core.evaluation.label_quality.dataset_map import DatasetMap, Region, dataset_maps
 from bertft_core.records.not_computed import NotComputed
+from bertft_core.report.drawings.picture import Picture, picture
 from bertft_core.report.drawings.scatter import Group, scatter_plot
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import labels_text, picture_text
@@ -38,7 +37,7 @@ def section(results: StudyResults) -> dict[str, Any]:
     }
 
 
-def _picture(found: DatasetMap) -> Markup:
+def _picture(found: DatasetMap) -> Picture:
     groups = []
     for region, css in REGIONS.items():
         ranked = found.ranked(region)
@@ -47,7 +46,9 @@ def _picture(found: DatasetMap) -> Markup:
         titles = [f"{found.example_ids[i]}: {found.means[i]:.2f} ± {found.spreads[i]:.2f}" for i in chosen]
         spoken = picture_text.said("region", region=region, n=len(ranked)) if ranked else ""
         groups.append(Group(f"{region} ({len(ranked):,})", css, points, titles, spoken))
-    return scatter_plot(groups, ("spread of the probability of the label", "mean probability of the label"), centers=False)
+    return picture(
+        scatter_plot, groups, ("spread of the probability of the label", "mean probability of the label"), centers=False
+    )
 
 
 def _rows(found: DatasetMap) -> list[dict[str, str]]:

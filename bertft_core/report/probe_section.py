@@ -7,9 +7,12 @@ from bertft_core.records import StudySummary
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow
 from bertft_core.records.ranking import SCORED
 from bertft_core.records.summary import shared_by
-from bertft_core.report import figures, run_plots
+from bertft_core.report import figures
+from bertft_core.report.drawings.layer_profile import Profile, profile_plot
+from bertft_core.report.drawings.look import of_place
+from bertft_core.report.drawings.picture import picture
+from bertft_core.report.drawings.seed_points import ArmRow, SeedPoint, seed_plot
 from bertft_core.report.formatting import numbers
-from bertft_core.report.probe_plots import Profile, profile_plot
 from bertft_core.report.prose import grammar, missing_text, probes_text
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.mean_intervals import interval_of_mean
@@ -53,7 +56,7 @@ def section(results: StudyResults) -> Section | None:
     if found is None:
         return None
     arms = [arm.arm for arm in summary.arms]
-    css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
+    css = {arm: of_place(i) for i, arm in enumerate(arms)}
     parts = []
     for probe, (title, note) in probes_text.TITLES.items():
         rows = [row for row in found.rows if row.probe == probe]
@@ -132,7 +135,10 @@ def _pictures(
     drawn = [profile for profile in profiles if profile.values]
     places = sorted(_places(rows, measure), key=_height)
     return [
-        {"svg": profile_plot(drawn, places, labels, reference=reference, logarithmic=logarithmic), "arms": [p.arm for p in drawn]}
+        {
+            "svg": picture(profile_plot, drawn, places, labels, reference=reference, logarithmic=logarithmic),
+            "arms": [p.arm for p in drawn],
+        }
     ]
 
 
@@ -162,14 +168,14 @@ def _seeds(
             if row is not None:
                 shared = shared_by([seeds[arm][index] for index in row.values])
                 lines.append(_line(f"{arm}, scaled" if name == then else arm, row, css[arm], shared))
-    return {"svg": run_plots.seed_plot(lines, label, None)}
+    return {"svg": picture(seed_plot, lines, label, None)}
 
 
 def _row(rows: Sequence[ProbeRow], arm: str, measure: str, where: str | None) -> ProbeRow | None:
     return next((row for row in rows if (row.arm, row.measure, row.where) == (arm, measure, where)), None)
 
 
-def _line(name: str, row: ProbeRow, css: str, shared: Sequence[GridCell] | Splits | None) -> run_plots.ArmRow:
-    points = [run_plots.SeedPoint(value, f"{name} seed {i}: {numbers.score(value)}", False) for i, value in row.values.items()]
+def _line(name: str, row: ProbeRow, css: str, shared: Sequence[GridCell] | Splits | None) -> ArmRow:
+    points = [SeedPoint(value, f"{name} seed {i}: {numbers.score(value)}", False) for i, value in row.values.items()]
     low, high = interval_of_mean(list(row.values.values()), shared) or (None, None)
-    return run_plots.ArmRow(name, points, row.mean, low, high, css)
+    return ArmRow(name, points, row.mean, low, high, css)

@@ -19,7 +19,7 @@ from bertft_core.storage.study_results import StudyResults
 SEAL_FILE = "report.seal.json"
 """In the study's folder."""
 PACKAGE = Path(__file__).resolve().parents[1]
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "jinja2")
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "jinja2", "matplotlib")
 """Whose versions can change a digit or the look of a page."""
 
 
@@ -93,7 +93,7 @@ def _made(study_dir: StudyDir) -> str:
 @cache
 def _code() -> str:
     """Of our modules and templates, and the libraries that compute and lay out."""
-    files = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".j2", ".css"))
+    files = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".j2", ".css", ".js"))
     known = {str(path.relative_to(PACKAGE)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return digest_of([sys.version, {name: _version(name) for name in LIBRARIES}, known])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.records import Evaluation, RunRecord
-from bertft_core.report.svg import Point
+from bertft_core.report.drawings.ranges import Point
 from bertft_core.storage.curve_lines import curve_events
 
 MOST_POINTS = 100

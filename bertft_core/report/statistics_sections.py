@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from bertft_core.report import (
     comparison_section,
     cost_section,
@@ -20,6 +18,7 @@ from bertft_core.report import (
     paper_tables,
 )
 from bertft_core.report.comparison_page import printed, write_pictures
+from bertft_core.report.drawings.picture import Picture
 from bertft_core.report.prose.paper_checklist import Item, as_markdown, checklist
 from bertft_core.report.prose.paper_text import setup_text
 from bertft_core.report.table_formats import PaperTable, write_tables
@@ -35,7 +34,7 @@ class Extras:
 
     context: Mapping[str, Any]
     """What the template lays out; None or empty without data."""
-    pictures: Mapping[str, Markup]
+    pictures: Mapping[str, Picture]
     """Name of the file → picture."""
     tables: Sequence[PaperTable]
     sheets: Mapping[str, str]
@@ -84,9 +83,9 @@ def gather(results: StudyResults) -> Extras:
     return Extras(context, pictures, tables, labels["sheets"] | maps["sheets"], setup, items)
 
 
-def write_extras(extras: Extras, folder: Path) -> None:
+def write_extras(extras: Extras, folder: Path, *, paper: bool) -> None:
     """Write tables, figures and the text for a paper; what an earlier report left in their folders and is gone now is removed."""
-    written = [*write_tables(extras.tables, folder / TABLES), *write_pictures(extras.pictures, folder / FIGURES)]
+    written = [*write_tables(extras.tables, folder / TABLES), *write_pictures(extras.pictures, folder / FIGURES, paper=paper)]
     for name, text in extras.sheets.items():
         written.append(folder / TABLES / f"{name}.csv")
         write_atomically(written[-1], text)

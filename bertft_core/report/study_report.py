@@ -33,18 +33,18 @@ TEMPLATES_DIR = Path(__file__).parent / "templates"
 PART = re.compile(r'<details class="part" id="(\w+)"[^>]*>\s*<summary><h2>(.*?)</h2>')
 
 
-def write_report(results: StudyResults) -> Path:
+def write_report(results: StudyResults, *, paper: bool = False) -> Path:
     """Write report.html, runs.csv, summary.json, study.yaml, paper.md, tables/ and figures/; returns the path of report.html.
 
     `results` are evaluated; records that neither the summary nor a sweep names are ignored.
-    report.html needs nothing beside it: style and pictures are inside.
+    report.html needs nothing beside it: style and pictures are inside. For a `paper` figures/ has PDF files too.
     """
     folder, extras = results.study_dir.report_dir, gather(results)
     page = _page(results, extras)
     write_record(folder / "summary.json", results.summary)
     write_atomically(folder / "runs.csv", _for_csv(frames.runs(results)).to_csv(index=False, lineterminator="\n"))
     write_atomically(folder / "study.yaml", study_yaml(results.study.shareable))
-    write_extras(extras, folder)
+    write_extras(extras, folder, paper=paper)
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
 

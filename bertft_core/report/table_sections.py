@@ -7,7 +7,8 @@ from typing import Any
 from bertft_core.evaluation import frames
 from bertft_core.evaluation.run_scores import confusions
 from bertft_core.records import RunRecord, StudySummary
-from bertft_core.report import run_plots, summary_rows
+from bertft_core.report import summary_rows
+from bertft_core.report.drawings.look import of_place
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import machine_text, missing_text, model_selection_text, study_question
 from bertft_core.storage.study_dir import StudyDir
@@ -40,7 +41,7 @@ def arms(results: StudyResults) -> Row:
         rows.append(
             {
                 "arm": arm.arm,
-                "css": run_plots.colour(i),
+                "css": of_place(i),
                 "strategies": " + ".join(map(study_question.strategy, study.arms[arm.arm].strategies)),
                 "settings": [settings[i][name] for name in names],
                 "learning": numbers.ABSENT if ran is None else f"{ran.n_trainable_parameters:,}",
@@ -61,7 +62,7 @@ def _name_encoders(settings: list[Row]) -> None:
 
 def results(summary: StudySummary) -> list[Row]:
     """For each split, the colour and row of every arm for the headline metric."""
-    colours = {arm.arm: run_plots.colour(i) for i, arm in enumerate(summary.arms)}
+    colours = {arm.arm: of_place(i) for i, arm in enumerate(summary.arms)}
     return [
         {
             "split": split,

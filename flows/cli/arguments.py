@@ -26,6 +26,7 @@ AnyStudy = Annotated[
         metavar="STUDY", help="Name of a study, or its config file.  [default: all of the home]", autocompletion=complete_study
     ),
 ]
+Paper = Annotated[bool, typer.Option("--paper", help="Figures as PDF and SVG, as wide as the column of a paper.")]
 Json = Annotated[
     bool, typer.Option("--json", callback=answer_in_json, help="Print the answer as JSON, and nothing else on stdout.")
 ]

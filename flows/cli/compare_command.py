@@ -36,6 +36,7 @@ def compare_command(
     *,
     uri: str | None,
     output: Path | None,
+    paper: bool = False,
     as_json: bool,
 ) -> int:
     """Compare, print, and write the folder and MLflow's run; a store that cannot be reached only costs a warning.
@@ -59,7 +60,9 @@ def compare_command(
         found += [table_results(path, beside=found) for path in tables]
         once = {one.study.name: one for one in found}  # a name and its config file are one study
         comparison = compare_studies(list(once.values()), request)
-    page = _print_and_write(comparison, output or where / COMPARISONS / _folder_name(comparison.studies), as_json=as_json)
+    page = _print_and_write(
+        comparison, output or where / COMPARISONS / _folder_name(comparison.studies), paper=paper, as_json=as_json
+    )
     if not tables and (problem := _log(where, uri, comparison, page.parent)) is not None:
         warn(f"the comparison is not in MLflow: {problem}")
     return 0
@@ -81,7 +84,7 @@ def refuse_files_of_others(folder: Path) -> None:
         )
 
 
-def _print_and_write(comparison: Comparison, folder: Path, *, as_json: bool) -> Path:
+def _print_and_write(comparison: Comparison, folder: Path, *, paper: bool, as_json: bool) -> Path:
     """The path of the page."""
     from bertft_core.report.comparison_page import write_comparison
     from bertft_core.report.comparison_table import comparison_table
@@ -90,7 +93,7 @@ def _print_and_write(comparison: Comparison, folder: Path, *, as_json: bool) -> 
         say_json(comparison.model_dump_json(indent=1))
     else:
         say(comparison_table(comparison))
-    page = write_comparison(comparison, folder)
+    page = write_comparison(comparison, folder, paper=paper)
     if as_json:
         note(f"page      {page}")
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import Home, Json, StudyName
+from flows.cli.arguments import Home, Json, Paper, StudyName
 from flows.cli.completion import complete_study
 
 Studies = Annotated[
@@ -50,6 +50,7 @@ def compare(
             help="MLflow's store, for studies that this home lacks.",
         ),
     ] = None,
+    paper: Paper = False,
     as_json: Json = False,
 ) -> None:
     """Compare every pair of arms and say what can be claimed.
@@ -65,7 +66,7 @@ def compare(
     from flows.cli.compare_command import compare_command
 
     asked = ComparisonRequest(metric, split, checkpoint, tuple(arms.split(",")) if arms else None, baseline, resamples)
-    raise typer.Exit(compare_command(studies or [], home, asked, csv or [], uri=uri, output=output, as_json=as_json))
+    raise typer.Exit(compare_command(studies or [], home, asked, csv or [], uri=uri, output=output, paper=paper, as_json=as_json))
 
 
 def seeds(

@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import AnyStudy, Home, Json, StudyName
+from flows.cli.arguments import AnyStudy, Home, Json, Paper, StudyName
 
 Yes = Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")]
 
 
-def report(study: StudyName, home: Home = None, as_json: Json = False) -> None:
+def report(study: StudyName, home: Home = None, paper: Paper = False, as_json: Json = False) -> None:
     """Rebuild summary and report from the records on disk."""
     from flows.cli.show_commands import report_command
 
-    raise typer.Exit(report_command(study, home, as_json=as_json))
+    raise typer.Exit(report_command(study, home, paper=paper, as_json=as_json))
 
 
 def repair(study: AnyStudy = None, home: Home = None, as_json: Json = False) -> None:

@@ -65,10 +65,10 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
     return 0
 
 
-def report_command(name: str, home: Path | None, *, as_json: bool = False) -> int:
+def report_command(name: str, home: Path | None, *, paper: bool = False, as_json: bool = False) -> int:
     """Evaluate the records that are there and write the report again."""
     found = find_study(name, home)
-    path = rebuild_report(found.intact(but=[found.dir.summary_path]))
+    path = rebuild_report(found.intact(but=[found.dir.summary_path]), paper=paper)
     if as_json:
         say_json({"study": found.study.name, "report": str(path), "summary": str(found.dir.summary_path)})
     else:
@@ -76,7 +76,7 @@ def report_command(name: str, home: Path | None, *, as_json: bool = False) -> in
     return 0
 
 
-def rebuild_report(found: StudyOnDisk) -> Path:
+def rebuild_report(found: StudyOnDisk, *, paper: bool = False) -> Path:
     """Evaluate what is on disk and write summary and report; the path of the report. Raises `UserError` without records."""
     from bertft_core.evaluation.summarize import evaluated
 
@@ -88,6 +88,6 @@ def rebuild_report(found: StudyOnDisk) -> Path:
     from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
 
     write_record(found.dir.summary_path, results.summary)
-    path = write_report(results)
+    path = write_report(results, paper=paper)
     seal_report(results)
     return path

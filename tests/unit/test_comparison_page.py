@@ -9,6 +9,7 @@ from bertft_core.report.comparison_table import comparison_table
 from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.storage.study_dir import checked_record
 from tests.helpers.comparison_records import SCORES, make_arm, make_comparison, make_pair
+from tests.helpers.drawn_marks import marks
 from tests.helpers.report_pages import EVIL, Page
 
 
@@ -25,7 +26,12 @@ def test_the_folder_holds_page_record_tables_and_figures(tmp_path):
     path = write_comparison(comparison, tmp_path)
     assert checked_record(tmp_path / COMPARISON_FILE, Comparison) == comparison
     names = set(files_of(tmp_path))
-    assert {"comparison.html", "tables/results.tex", "tables/pairs.csv", "figures/differences.svg"} <= names
+    assert {
+        "comparison.html",
+        "tables/results.tex",
+        "tables/pairs.csv",
+        "figures/differences.svg",
+    } <= names
     assert {
         "figures/superiority.svg",
         "figures/paired_seeds.svg",
@@ -130,11 +136,11 @@ def test_the_level_of_an_adaptive_study_and_its_bound_are_rounded_alike_everywhe
 def test_each_seed_has_a_line_in_the_colour_of_the_better_arm_and_unpaired_arms_have_none():
     comparison = make_comparison()
     first = comparison.headline_pairs[0]
-    picture = str(comparison_section.pictures(comparison)["paired_seeds"])
+    lines = marks(comparison_section.pictures(comparison)["paired_seeds"], "line", "curve")
     arm, baseline = (comparison.arm(name).scores[comparison.headline_key] for name in (first.arm, first.baseline))
     for seed, score in arm.items():
         title = f"seed {seed}: {first.baseline} {baseline[seed]:.3f}, {first.arm} {score:.3f}"
-        (css,) = re.findall(rf'<path d="[^"]*" class="curve thick (\S+)"><title>{re.escape(title)}', picture)
+        (css,) = (line["class"].removeprefix("curve ") for line in lines if line["words"] == title)
         better = first.arm if score > baseline[seed] else first.baseline
         assert css == f"c{[each.name for each in comparison.arms].index(better)}"
     unpaired = tuple(pair.model_copy(update={"paired": False}) for pair in comparison.pairs)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.report import cost_section
 from bertft_core.report.drawings.scatter import Group, scatter_plot
-from bertft_core.report.svg import Scale, ticks_of_powers
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
+from tests.helpers.drawn_marks import marks, svg_of
 from tests.helpers.small_records import make_card, make_record, make_study
 
 
@@ -67,7 +65,7 @@ def test_arms_of_other_sizes_are_drawn_over_their_parameters(tmp_path):
     found = cost_section.section(
         results_with(tmp_path, full={"n_parameters": 110_000_000}, features={"n_parameters": 22_000_000})
     )
-    picture = str(found["pictures"]["score_over_parameters"])
+    picture = svg_of(found["pictures"]["score_over_parameters"])
     assert picture.count("<circle") == 6 + 2
     assert "parameters in millions" in picture
     assert "full: on average 0.700 at 110." in picture
@@ -80,21 +78,18 @@ def test_runs_without_a_score_cost_nothing_and_without_any_there_is_no_section(t
     assert cost_section.section(results_with(tmp_path / "none", features=failed, full=failed)) is None
 
 
-@pytest.mark.parametrize(("longest", "ticks"), [(4.0, ["1", "2", "3", "4"]), (40.0, ["1", "2", "5", "10", "20"])])
+@pytest.mark.parametrize(
+    ("longest", "ticks"),
+    [(4.0, ["1", "2", "3", "4"]), (40.0, ["1", "2", "5", "10", "20"]), (600.0, ["1", "10", "100"])],
+)
 def test_times_that_differ_by_much_are_drawn_on_a_logarithmic_axis(longest, ticks):
     groups = [Group("a", "c0", [(1.0, 0.5), (longest, 0.7)], ["one", "two"], "")]
-    picture = str(scatter_plot(groups, ("s", "accuracy")))
-    shown = [piece.split("<")[0] for piece in picture.split('class="tick middle">')[1:]]
-    assert [tick for tick in shown if tick in ticks] == ticks
-
-
-def test_ticks_of_a_logarithmic_axis_are_one_two_and_five():
-    scale = Scale(math.log10(0.9), math.log10(60), 0, 100)
-    assert [round(10**tick) for tick in ticks_of_powers(scale)] == [1, 2, 5, 10, 20, 50]
+    words = marks(scatter_plot(groups, ("s", "accuracy")), "text")
+    assert [tick["words"] for tick in words if (tick["font-size"], tick.get("text-anchor")) == ("11.5", "middle")] == ticks
 
 
 def test_a_group_without_points_is_left_out():
     groups = [Group("a", "c0", [(1.0, 0.5)], ["one"], "spoken"), Group("b", "c1", [], [], "silent")]
-    picture = str(scatter_plot(groups, ("s", "accuracy")))
+    picture = svg_of(scatter_plot(groups, ("s", "accuracy")))
     assert "spoken" in picture
     assert "silent" not in picture

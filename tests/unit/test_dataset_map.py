@@ -16,6 +16,7 @@ from bertft_core.metrics import METRICS
 from bertft_core.report import map_section
 from bertft_core.report.prose import labels_text
 from bertft_core.storage.predictions import CONFIDENCES_FILE, write_predictions
+from tests.helpers.drawn_marks import svg_of
 from tests.helpers.flipped_labels import N, tagged, with_flips
 from tests.helpers.small_records import classified
 
@@ -85,7 +86,7 @@ def test_the_section_has_a_picture_of_each_split_a_short_table_and_every_example
     results = with_flips(tmp_path)
     section = map_section.section(results)
     assert list(section["pictures"]) == ["dataset_map_validation", "dataset_map_test"]
-    picture = str(section["pictures"]["dataset_map_test"])
+    picture = svg_of(section["pictures"]["dataset_map_test"])
     assert picture.count("<circle") == N + 3
     assert 'class="mean' not in picture
     lines = list(csv.DictReader(io.StringIO(section["sheets"]["dataset_map"])))
@@ -98,7 +99,7 @@ def test_the_section_has_a_picture_of_each_split_a_short_table_and_every_example
 def test_of_many_examples_some_are_drawn(tmp_path, monkeypatch):
     results = with_flips(tmp_path)
     monkeypatch.setattr(map_section, "MOST_POINTS", 100)
-    assert str(map_section.section(results)["pictures"]["dataset_map_test"]).count("<circle") <= 3 * 100 + 3
+    assert svg_of(map_section.section(results)["pictures"]["dataset_map_test"]).count("<circle") <= 3 * 100 + 3
 
 
 def test_the_confidence_of_a_sentence_is_the_mean_over_its_words_and_a_crf_has_none():

@@ -14,10 +14,10 @@ from bertft_core.control_characters import CONTROL
 from bertft_core.records import DataFinding
 from bertft_core.records.run_spec import EncoderIdentity
 from bertft_core.report.comparison_page import write_comparison
+from bertft_core.report.drawings.seed_points import ArmRow, SeedPoint, seed_plot
 from bertft_core.report.formatting import escapes
 from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.report.styling import page_script
-from bertft_core.report.svg import Drawing
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, csv_text, markdown
 from tests.helpers.comparison_records import SCORES, make_arm, make_comparison, make_pair
 from tests.helpers.report_pages import Page, write_small_report
@@ -76,11 +76,10 @@ def test_the_text_for_a_paper_has_no_markup_but_its_own(report):
 
 
 def test_every_picture_is_well_formed_xml(report):
-    drawing = Drawing(10, 10, HOSTILE)
-    drawing.text((1, 1), HOSTILE, "label")
-    drawing.dot((1, 1), 1, "dot", HOSTILE)
-    ElementTree.fromstring(str(drawing.svg()))
-    assert not CONTROL.search(str(drawing.svg()))
+    figure = seed_plot([ArmRow(HOSTILE, [SeedPoint(0.5, HOSTILE, False)], 0.5, None, None)], HOSTILE, None)
+    drawn = ElementTree.fromstring(str(figure.svg()))
+    assert HOSTILE.replace("\n", " ").replace("\x1b", "\\u001b").replace("\u202e", "\\u202e") in drawn.get("aria-label")
+    assert not CONTROL.search(str(figure.svg()))
     for text in written(report, ".svg").values():
         ElementTree.fromstring(text)
 

@@ -13,6 +13,7 @@ from bertft_core.report import grid_section, summary_rows
 from bertft_core.report.formatting.grid_settings import shown
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
+from tests.helpers.drawn_marks import svg_of
 from tests.helpers.small_records import make_card, make_record
 
 GRID = {"learning_rate": [1e-5, 3e-5], "strategies.llrd": [None, {"decay": 0.8}]}
@@ -65,9 +66,9 @@ def test_the_section_has_a_row_for_each_value_and_a_picture_for_each_pair(tmp_pa
     (grid,) = found["grids"]
     assert [(row["setting"], row["value"]) for row in grid["rows"]] == [("learning_rate", "1e-05"), ("strategies.llrd", "none")]
     (picture,) = found["pictures"].values()
-    assert str(picture).count("<rect") == 4
-    assert str(picture).count("no score") == 1
-    assert "decay 0.8" in str(picture)
+    assert svg_of(picture).count("<rect") == 4
+    assert svg_of(picture).count("no score") == 1
+    assert "decay 0.8" in svg_of(picture)
 
 
 def test_one_setting_has_no_heat_map_and_a_study_without_grids_no_section(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 import bertft_core as bertft
-from bertft_core.library import study_figures as figures
+from bertft_core.report.drawings.look import palette
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.stored_studies import unpack
 
@@ -25,53 +25,70 @@ def study(home) -> bertft.Study:
     return bertft.load_study("rich", home=home)
 
 
+def dots_of(axes, css):
+    """Places and fills of one arm's points."""
+    (dots,) = (one for one in axes.collections if (one.get_gid() or "").startswith(f"{css}#"))
+    return np.asarray(dots.get_offsets()), [tuple(colour) for colour in dots.get_facecolors()]
+
+
+def lines_of(axes, css):
+    return [line for line in axes.lines if (line.get_gid() or "").startswith(f"{css}#")]
+
+
 def test_every_seed_mean_and_interval_is_drawn(study):
     axes = study.plot.scores().axes[0]
     arms = list(study.config.arms)
     assert [label.get_text() for label in axes.get_yticklabels()] == arms
     of_headline = study.scores.query("checkpoint == 'best' and split == 'test' and metric == 'accuracy'")
-    for arm, dots in zip(arms, axes.collections, strict=True):
-        rows = of_headline[of_headline["arm"] == arm]
-        assert np.asarray(dots.get_offsets())[:, 0].tolist() == rows["value"].tolist()
-        hollow = [tuple(colour) == to_rgba("white") for colour in dots.get_facecolors()]
-        assert hollow == (rows["status"] == "collapsed").tolist()
-    lines = [line.get_xdata() for line in axes.lines]
-    means = of_headline.groupby("arm", sort=False)["value"].mean()
     ends = {arm.arm: next(m for m in arm.metrics if (m.checkpoint, m.split, m.metric) == ("best", "test", "accuracy"))
             for arm in study.summary.arms}  # fmt: skip
-    for row, arm in enumerate(arms):
-        assert tuple(lines[2 * row]) == (ends[arm].t_low, ends[arm].t_high)
-        assert lines[2 * row + 1][0] == pytest.approx(means[arm])
+    n_collapsed = 0
+    for place, arm in enumerate(arms):
+        rows = of_headline[of_headline["arm"] == arm]
+        for kind, chosen in (("seed", rows["status"] != "collapsed"), ("hollow", rows["status"] == "collapsed")):
+            n_collapsed += chosen.sum() if kind == "hollow" else 0
+            if chosen.any():
+                places, fills = dots_of(axes, f"{kind} c{place}")
+                assert places[:, 0].tolist() == rows[chosen]["value"].tolist()
+                assert all((fill == to_rgba("white")) == (kind == "hollow") for fill in fills)
+        (interval,), (mean,) = lines_of(axes, f"interval c{place}"), lines_of(axes, f"mean c{place}")
+        assert tuple(interval.get_xdata()) == (ends[arm].t_low, ends[arm].t_high)
+        assert mean.get_xdata()[0] == pytest.approx(rows["value"].mean())
+    assert n_collapsed
 
 
 def test_a_curve_is_the_mean_and_its_band_from_lowest_to_highest(study):
-    axes = study.plot.curves().axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(study.config.arms)
+    figure = study.plot.curves()
+    axes = figure.axes[0]
+    assert {text.get_text() for text in axes.texts} >= set(study.config.arms)
     points = study.curves.query("arm == 'full' and part == 'validation' and metric == 'accuracy'").groupby("epoch")["value"]
-    line = axes.lines[list(study.config.arms).index("full")]
-    assert line.get_ydata().tolist() == pytest.approx(points.mean().tolist())
+    place = list(study.config.arms).index("full")
+    line = lines_of(axes, f"curve c{place} d{place}")[0]
+    assert line.get_ydata() == pytest.approx(points.mean().tolist())
+    band = next(patch.get_xy() for patch in axes.patches if patch.get_gid().startswith(f"area c{place}#"))
+    assert band[: len(points), 1] == pytest.approx(points.max().tolist())
+    assert band[len(points) : 2 * len(points), 1][::-1] == pytest.approx(points.min().tolist())
     assert study.plot.curves(part="train").axes[0].get_ylabel() == "loss, train"
     assert study.plot.curves("grad_norm", part="train").axes[0].get_ylabel() == "grad_norm, train"
 
 
 def test_claimed_differences_are_filled_and_others_hollow(home, study):
     for of, claimed in ((study, False), (bertft.load_study("claims", home=home), True)):
-        figure = of.plot.comparison()
+        axes = of.plot.comparison().axes[0]
         pairs = of.comparison.query("metric == 'accuracy'")
-        dots = figure.axes[0].collections
-        assert [float(np.asarray(one.get_offsets())[0, 0]) for one in dots] == pairs["difference"].tolist()
-        assert [tuple(one.get_facecolors()[0]) != to_rgba("white") for one in dots] == [claimed] * len(pairs)
-        assert [tuple(line.get_xdata()) for line in figure.axes[0].lines[1:]] == list(
-            zip(pairs["low"], pairs["high"], strict=True)
-        )
+        assert [float(np.asarray(one.get_offsets())[0, 0]) for one in axes.collections] == pairs["difference"].tolist()
+        hollow = [tuple(one.get_facecolors()[0]) == to_rgba("white") for one in axes.collections]
+        assert hollow == [not claimed] * len(pairs)
+        intervals = [line for line in axes.lines if line.get_gid().startswith(("sure", "interval"))]
+        assert [tuple(line.get_xdata()) for line in intervals] == list(zip(pairs["low"], pairs["high"], strict=True))
 
 
 def test_an_arm_has_its_colour_also_where_another_has_no_scores(tmp_path):
     make_results(tmp_path, {"broken": ["failed"] * 3, "fine": [0.7, 0.8, 0.9]})
-    figure = bertft.load_study("small", home=tmp_path).plot.scores()
-    (dots,) = figure.axes[0].collections
-    assert tuple(dots.get_edgecolors()[0]) == to_rgba(figures.COLOURS[1])
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["broken", "fine"]
+    axes = bertft.load_study("small", home=tmp_path).plot.scores().axes[0]
+    places, fills = dots_of(axes, "seed c1")
+    assert (len(places), fills[0][:3]) == (3, to_rgba(palette()["c1"])[:3])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["broken", "fine"]
 
 
 def test_an_axis_ends_where_its_metric_does(tmp_path):

@@ -141,7 +141,7 @@ def test_quietly_errors_are_still_printed(home, capsys):
 
 def test_what_is_computed_and_logged_is_printed_on_request(home):
     log = "import logging, sys; from flows.cli import show_commands as s; real = s.rebuild_report\n"
-    log += "def rebuild(found): logging.getLogger('some.library').info('at %d', 7); return real(found)\n"
+    log += "def rebuild(found, **how): logging.getLogger('some.library').info('at %d', 7); return real(found, **how)\n"
     log += "s.rebuild_report = rebuild\nfrom flows.cli.app import main\nmain(sys.argv[1:])"
     words = ["report", "claims", "--home", str(home)]
     usual, verbose = (

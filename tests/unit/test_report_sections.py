@@ -256,7 +256,7 @@ def test_one_is_singular_zero_has_no_sign_and_columns_are_as_wide_as_their_numbe
     text = dict(setup_text(shown(tmp_path, study=make_study(arms=arms))[0]))["Training"]
     assert "For once: 1 epoch." in text
     assert "For step: 1 step." in text
-    assert "1 seed." in reliability_plot("full", "c1", [("seed 0", [])], [])
+    assert "1 seed." in reliability_plot("full", "c1", [("seed 0", [])], []).alt
     assert [numbers.score(-0.0004), numbers.signed(-0.0004), numbers.signed(0.0004)] == ["0.000"] * 3
     assert [numbers.signed(-0.001), numbers.signed(0.001), numbers.signed(10.0)] == ["−0.001", "+0.001", "+10.000"]
     assert aligned([("a", "bb"), ("ccc", "1")], right=(1,)) == "a    bb\nccc   1"

@@ -270,13 +270,12 @@ def test_studies_over_splits_of_the_same_examples_are_not_tested_against_each_ot
     assert [component.f_p for component in compared.components] == [None, None]
 
 
-def test_the_interval_of_a_probe_allows_for_what_the_splits_share(results, monkeypatch):
+def test_the_interval_of_a_probe_allows_for_what_the_splits_share(results):
     values = {index: float(score) for index, score in enumerate(scores_of(results, "high"))}
     row = ProbeRow(
         arm="high", probe="calibration", measure="ece", where="test", n=9, mean=0.5, sd=0.1, min=0, max=1, values=values
     )
-    drawn = []
-    monkeypatch.setattr(probe_section.run_plots, "seed_plot", lambda rows, *_: drawn.extend(rows) or "")
     probes_of = results.summary.model_copy(update={"probes": ProbeSummary(rows=(row,))})
-    probe_section.section(results.with_summary(probes_of))
+    (part,) = probe_section.section(results.with_summary(probes_of))["parts"]
+    drawn = part["pictures"][0]["svg"].draw.args[0]
     assert (drawn[0].low, drawn[0].high) == pytest.approx(split_mean([*values.values()], Splits(tuple(range(9)), 0.5)).interval())

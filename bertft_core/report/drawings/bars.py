@@ -1,14 +1,20 @@
 """Bars with intervals, in groups: how much each source of variance brings."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
+from bertft_core.report.drawings.look import PAGE, Look
+from bertft_core.report.drawings.sheet import Margins, Sheet, drawing, new_sheet
 from bertft_core.report.formatting.numbers import shortened
-from bertft_core.report.svg import Drawing, Scale, horizontal_axis
 
-WIDTH, LEFT, RIGHT, TOP = 860, 210, 640, 20
+if TYPE_CHECKING:
+    from bertft_core.report.drawings.study_figure import StudyFigure
+
+LEFT, TOP, BESIDE, BOTTOM = 210, 20, 220, 44
+NARROW_LEFT, NARROW_RIGHT, NAME_LINE = 16, 16, 14
 ROW, GAP = 30, 34
 LONGEST_NAME, LONGEST_GROUP = 28, 22
 
@@ -33,34 +39,56 @@ class BarGroup:
     bars: Sequence[Bar]
 
 
-def bar_plot(groups: Sequence[BarGroup], label: str, *, most: float = 4.0) -> Markup:
+@drawing
+def bar_plot(groups: Sequence[BarGroup], label: str, *, most: float = 4.0, look: Look = PAGE) -> StudyFigure:
     """`label` names the values and their unit. Intervals are cut at `most` times the longest bar, with an arrow."""
     longest = max((bar.value for group in groups for bar in group.bars), default=0.0) or 1.0
     ends = [bar.high for group in groups for bar in group.bars if bar.high is not None]
-    x = Scale(0.0, min(max([longest, *ends]), most * longest) * 1.04, LEFT, RIGHT)
-    bottom = TOP + sum(GAP + ROW * len(group.bars) for group in groups)
+    row = ROW + (NAME_LINE if look.narrow else 0)
+    bottom = sum(GAP + row * len(group.bars) for group in groups)
     spoken = " ".join(f"{g.name}, {b.name}: {b.value:.4g}, {b.note}." for g in groups for b in g.bars)
-    drawing = Drawing(WIDTH, bottom + 44, f"{label}. {spoken}")
-    horizontal_axis(drawing, x, bottom, label, TOP)
-    y = float(TOP)
+    margins = Margins(NARROW_LEFT, TOP, NARROW_RIGHT, BOTTOM) if look.narrow else Margins(LEFT, TOP, BESIDE, BOTTOM)
+    sheet = new_sheet(look, (look.width, TOP + bottom + BOTTOM), margins, f"{label}. {spoken}")
+    sheet.axes.set(xlim=(0.0, min(max([longest, *ends]), most * longest) * 1.04), ylim=(bottom, 0))
+    sheet.number_x(label, 4 if look.narrow else 6)
+    y = 0.0
     for group in groups:
-        drawing.text((LEFT - 14, y + 22), shortened(group.name, LONGEST_GROUP), "arm end bold")
+        _say(sheet, y + 17, shortened(group.name, LONGEST_GROUP), "arm", bold=True)
         for i, bar in enumerate(group.bars):
-            _bar(drawing, bar, group.css, x, y + GAP + ROW * (i + 0.5) - 2)
-        y += GAP + ROW * len(group.bars)
-    drawing.line((x(0), TOP), (x(0), bottom), "zero")
-    return drawing.svg()
+            _bar(sheet, bar, group.css, y + GAP + row * (i + 1) - ROW / 2 - 2)
+        y += GAP + row * len(group.bars)
+    sheet.line((0, 0), (0, bottom), "ink", 1.3, "zero")
+    return sheet.figure
 
 
-def _bar(drawing: Drawing, bar: Bar, css: str, x: Scale, y: float) -> None:
-    drawing.text((LEFT - 14, y + 5), shortened(bar.name, LONGEST_NAME), "name end")
-    drawing.box((x(0), y - 9), (x(bar.value), y + 9), f"bar {css}", f"{bar.name}: {bar.value:.4g}, {bar.note}")
+def _say(sheet: Sheet, y: float, words: str, kind: str, *, bold: bool = False) -> None:
+    """Left of the axes, or above what is named."""
+    across = sheet.axes.get_yaxis_transform()
+    if sheet.look.narrow:
+        sheet.words((0, y), words, kind, aside=(6, -5 if bold else 13), of=across, bold=bold)
+    else:
+        sheet.words((0, y), words, kind, "right", aside=(-14, -5), of=across, bold=bold)
+
+
+def _bar(sheet: Sheet, bar: Bar, css: str, y: float) -> None:
+    _say(sheet, y, shortened(bar.name, LONGEST_NAME), "name")
+    sheet.box((0, y - 9), (bar.value, y + 9), css, f"bar {css}", f"{bar.name}: {bar.value:.4g}, {bar.note}", opacity=0.65)
     if bar.low is not None and bar.high is not None:
-        high = min(bar.high, x.high)
-        drawing.line((x(min(bar.low, x.high)), y), (x(high), y), "whisker")
-        drawing.line((x(bar.low), y - 5), (x(bar.low), y + 5), "whisker")
-        if bar.high > high:
-            drawing.path([(x(high) - 7, y - 5), (x(high), y), (x(high) - 7, y + 5)], "whisker", "ends further out")
-        else:
-            drawing.line((x(high), y - 5), (x(high), y + 5), "whisker")
-    drawing.text((RIGHT + 14, y + 5), bar.note, "name")
+        _whisker(sheet, bar.low, bar.high, y)
+    across = sheet.axes.get_yaxis_transform()
+    if sheet.look.narrow:
+        sheet.words((1, y), bar.note, "name", "right", aside=(0, 13), of=across)
+    else:
+        sheet.words((1, y), bar.note, "name", aside=(14, -5), of=across)
+
+
+def _whisker(sheet: Sheet, low: float, high: float, y: float) -> None:
+    """Cut with an arrow where it would leave the axes."""
+    _, edge = sheet.axes.get_xlim()
+    cut, tip = min(high, edge), 7 * edge / sheet.width
+    sheet.line((min(low, edge), cut), (y, y), "ink", 1.4, "whisker")
+    sheet.line((low, low), (y - 5, y + 5), "ink", 1.4, "whisker")
+    if high > cut:
+        sheet.line((cut - tip, cut, cut - tip), (y - 5, y, y + 5), "ink", 1.4, "whisker", "ends further out")
+    else:
+        sheet.line((cut, cut), (y - 5, y + 5), "ink", 1.4, "whisker")

@@ -1,19 +1,25 @@
-"""Lines with bands over one pair of axes, each named where it ends: what profiles, learning curves and budgets are drawn with."""
+"""Lines over one pair of axes, with bands, references, and a name beside the end of each line."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
+from bertft_core.report.drawings.look import DASHES, PAGE, Look, number, of_place
+from bertft_core.report.drawings.names import name_below, rows_below
+from bertft_core.report.drawings.ranges import Point, all_whole, padded
+from bertft_core.report.drawings.sheet import Margins, Sheet, drawing, new_sheet
 from bertft_core.report.formatting.numbers import shortened
-from bertft_core.report.svg import Drawing, Point, Scale, all_whole, horizontal_axis, number, padded, vertical_axis
 
-N_COLOURS, N_DASHES = 8, 4
-WIDTH, HEIGHT = 860, 340
-LEFT, RIGHT, TOP, BOTTOM = 60, 690, 34, 280
+if TYPE_CHECKING:
+    from bertft_core.report.drawings.study_figure import StudyFigure
+
+WIDE, NARROW = Margins(60, 34, 170, 60), Margins(48, 34, 12, 60)
+HEIGHT, NARROW_HEIGHT = 340, 290
 LONGEST_NAME = 18
 APART = 16.0
-"""Pixels between the names of two lines."""
+"""Units between the names of two lines."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,8 @@ class Line:
     """One line; a band where `low` and `high` are given, each as long as `points`."""
 
     name: str
-    css: str
+    place: int
+    """Says its colour and its dash, so that lines can be distinguished in black and white."""
     points: Sequence[Point]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
@@ -29,6 +36,17 @@ class Line:
     """Shows under the mouse and is read aloud."""
     marks: bool = False
     """A dot at every point."""
+
+    @property
+    def colour(self) -> str:
+        """Of the palette."""
+        return of_place(self.place)
+
+    def draw(self, sheet: Sheet, x: Sequence[float], y: Sequence[float], title: str, **options: object) -> None:
+        """A line in its colour and dash."""
+        dash = self.place % len(DASHES)
+        css = f"curve {self.colour} d{dash}"
+        sheet.line(x, y, self.colour, 2.2, css, title, dash=DASHES[dash], **options)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -41,11 +59,7 @@ class Reference:
     name: str
 
 
-def line_css(position: int) -> str:
-    """Style class of a line by its place: a colour and a dash, so that lines can be distinguished in black and white."""
-    return f"c{position % N_COLOURS} d{position % N_DASHES}"
-
-
+@drawing
 def line_plot(
     lines: Sequence[Line],
     labels: tuple[str, str],
@@ -54,71 +68,70 @@ def line_plot(
     x_range: Point | None = None,
     y_range: Point | None = None,
     below: Sequence[tuple[float, str]] = (),
-) -> Markup:
+    look: Look = PAGE,
+) -> StudyFigure:
     """`labels` of x and y with their units; ranges cover all lines, bands and references unless given.
 
     `below` is a second row of numbers under the x axis: (x, words), such as a cost.
     """
-    x, y = _scales(lines, references, x_range, y_range)
+    names = [line.name for line in lines] if look.narrow else []
+    margins = NARROW if look.narrow else WIDE
+    extra = (18 if below else 0) + rows_below(names, look)
+    height = (NARROW_HEIGHT if look.narrow else HEIGHT) + extra
     spoken = " ".join(line.title for line in lines if line.title)
-    drawing = Drawing(WIDTH, HEIGHT + (18 if below else 0), f"{labels[1]} over {labels[0]}. {spoken}".strip())
-    vertical_axis(drawing, y, LEFT, labels[1], RIGHT)
-    horizontal_axis(
-        drawing,
-        x,
-        BOTTOM,
-        "" if below else labels[0],
-        TOP,
-        n_ticks=8,
-        whole=all_whole(p[0] for line in lines for p in line.points),
-    )
+    alt = f"{labels[1]} over {labels[0]}. {spoken}".strip()
+    sheet = new_sheet(look, (look.width, height), margins._replace(bottom=margins.bottom + extra), alt)
+    _limit(sheet, lines, references, x_range, y_range)
+    sheet.number_y(labels[1])
+    sheet.number_x(labels[0], 4 if look.narrow else 8, whole=all_whole(p[0] for line in lines for p in line.points))
     if below:
-        for at, words in below:
-            drawing.text((x(at), BOTTOM + 33), words, "tick middle")
-        drawing.text(((LEFT + RIGHT) / 2, BOTTOM + 54), labels[0], "label middle")
+        _second_row(sheet, below)
     for line in lines:
         if line.low and line.high:
-            there = [(x(p[0]), y(h)) for p, h in zip(line.points, line.high, strict=True)]
-            back = [(x(p[0]), y(low)) for p, low in zip(line.points, line.low, strict=True)]
-            drawing.path([*there, *reversed(back)], f"area {line.css.split()[0]}", line.title, closed=True)
+            sheet.area([p[0] for p in line.points], line.low, line.high, line.colour, line.title)
     for reference in references:
-        _refer(drawing, reference, x, y)
+        if reference.axis == "x":
+            sheet.mark_x(reference.at, reference.name, low=True)
+        else:
+            sheet.mark_y(reference.at, reference.name)
     for line in lines:
-        places = [(x(a), y(b)) for a, b in line.points]
-        drawing.path(places, f"curve thick {line.css}", line.title or line.name)
-        for point, place in zip(line.points if line.marks else (), places, strict=False):
-            title = f"{line.name}: {number(point[1])} at {number(point[0])}"
-            drawing.dot(place, 3.0, f"seed {line.css.split()[0]}", title)
-    _names(drawing, lines, y)
-    return drawing.svg()
+        x, y = zip(*line.points, strict=True)
+        line.draw(sheet, x, y, line.title or line.name)
+        if line.marks:
+            titles = [f"{line.name}: {number(b)} at {number(a)}" for a, b in line.points]
+            sheet.dots(x, y, line.colour, titles, radius=3.0)
+    if look.narrow:
+        name_below(sheet, names, 52 + (18 if below else 0), lambda i, a, b, of: lines[i].draw(sheet, a, b, names[i], of=of))
+    else:
+        _name_ends(sheet, lines)
+    return sheet.figure
 
 
-def _scales(
-    lines: Sequence[Line], references: Sequence[Reference], x_range: Point | None, y_range: Point | None
-) -> tuple[Scale, Scale]:
+def _limit(
+    sheet: Sheet, lines: Sequence[Line], references: Sequence[Reference], x_range: Point | None, y_range: Point | None
+) -> None:
     across = [p[0] for line in lines for p in line.points] + [r.at for r in references if r.axis == "x"]
     heights = [v for line in lines for v in (*(p[1] for p in line.points), *line.low, *line.high)]
     heights += [r.at for r in references if r.axis == "y"]
-    return Scale(*(x_range or padded(across, 0.02)), LEFT, RIGHT), Scale(*(y_range or padded(heights)), BOTTOM, TOP)
+    sheet.axes.set(xlim=x_range or padded(across, 0.02), ylim=y_range or padded(heights))
 
 
-def _refer(drawing: Drawing, reference: Reference, x: Scale, y: Scale) -> None:
-    if reference.axis == "x":
-        drawing.line((x(reference.at), TOP), (x(reference.at), BOTTOM), "majority")
-        drawing.text((x(reference.at) + 5, BOTTOM - 6), reference.name, "tick")
-    else:
-        drawing.line((LEFT, y(reference.at)), (RIGHT, y(reference.at)), "majority")
-        drawing.text((RIGHT - 4, y(reference.at) - 5), reference.name, "tick end")
+def _second_row(sheet: Sheet, below: Sequence[tuple[float, str]]) -> None:
+    for at, words in below:
+        sheet.words((at, 0), words, "tick", "center", aside=(0, -33), of=sheet.axes.get_xaxis_transform())
+    sheet.axes.xaxis.labelpad += sheet.sized(20)
 
 
-def _names(drawing: Drawing, lines: Sequence[Line], y: Scale) -> None:
+def _name_ends(sheet: Sheet, lines: Sequence[Line]) -> None:
     """Each name right of where its line ends, moved down or up where two would cover each other, with a piece of its line."""
-    ends = sorted(((y(line.points[-1][1]), line) for line in lines), key=lambda end: end[0])
+    low, high = sheet.axes.get_ylim()
+    ends = sorted((((high - line.points[-1][1]) / (high - low) * sheet.height, line) for line in lines), key=lambda end: end[0])
     places: list[float] = []
     for height, _ in ends:
         places.append(max(height, places[-1] + APART) if places else height)
-    too_low = max(0.0, places[-1] - (BOTTOM + 4)) if places else 0.0
+    too_low = max(0.0, places[-1] - (sheet.height + 4)) if places else 0.0
     for (_, line), place in zip(ends, places, strict=True):
-        at = place - too_low
-        drawing.path([(RIGHT + 8, at), (RIGHT + 30, at)], f"curve thick {line.css}", line.name)
-        drawing.text((RIGHT + 36, at + 4), shortened(line.name, LONGEST_NAME), "name")
+        at = 1 - (place - too_low) / sheet.height
+        piece = [1 + units / sheet.width for units in (8, 30)]
+        line.draw(sheet, piece, (at, at), line.name, of=sheet.axes.transAxes)
+        sheet.words((1, at), shortened(line.name, LONGEST_NAME), "name", aside=(36, -4), of="axes fraction")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from bertft_core.report.drawings.look import PAGE, Look
+from bertft_core.report.drawings.sheet import Sheet, drawing
+from bertft_core.report.drawings.table_sheet import CellTable, table_sheet
 
-from bertft_core.report.formatting.numbers import shortened
-from bertft_core.report.svg import Drawing
+if TYPE_CHECKING:
+    from bertft_core.report.drawings.study_figure import StudyFigure
 
-LEFT, TOP, CELL_HEIGHT = 170, 56, 52
-WIDEST, NARROWEST = 150, 84
-LONGEST_NAME = 20
+TABLE = CellTable(height=52, narrowest=84)
 
 
 @dataclass(frozen=True)
@@ -29,32 +30,31 @@ class Chance:
         return Chance(1 - self.value, low, high)
 
 
-def matrix_plot(arms: Sequence[str], chances: Mapping[tuple[str, str], Chance], label: str) -> Markup:
+@drawing
+def matrix_plot(arms: Sequence[str], chances: Mapping[tuple[str, str], Chance], label: str, *, look: Look = PAGE) -> StudyFigure:
     """`chances` (row, column) → P(row better than column); a pair that is given one way round is filled in the other way."""
-    cell = max(NARROWEST, min(WIDEST, 640 // max(1, len(arms))))
     both = {(b, a): chance.turned() for (a, b), chance in chances.items()} | dict(chances)
     spoken = " ".join(f"{a} over {b}: {chance.value:.2f}." for (a, b), chance in chances.items())
-    drawing = Drawing(LEFT + cell * len(arms) + 20, TOP + CELL_HEIGHT * len(arms) + 16, f"{label}. {spoken}")
-    drawing.text((LEFT - 12, TOP - 12), "row better than column", "tick end")
-    longest = min(LONGEST_NAME, cell // 8)
+    sheet = table_sheet(look, TABLE, arms, arms, f"{label}. {spoken}")
+    sheet.words((0, 1), "row better than column", "tick", "right", aside=(-12, 12), of="axes fraction")
     for i, arm in enumerate(arms):
-        drawing.text((LEFT + cell * (i + 0.5), TOP - 12), shortened(arm, longest), "name middle")
-        drawing.text((LEFT - 12, TOP + CELL_HEIGHT * (i + 0.5) + 5), shortened(arm, LONGEST_NAME), "arm end")
         for j, other in enumerate(arms):
-            _cell(drawing, (LEFT + cell * j, TOP + CELL_HEIGHT * i), cell, (arm, other), both.get((arm, other)))
-    return drawing.svg()
+            _cell(sheet, (j, i), (arm, other), both.get((arm, other)))
+    return sheet.figure
 
 
-def _cell(drawing: Drawing, at: tuple[float, float], width: int, pair: tuple[str, str], chance: Chance | None) -> None:
+def _cell(sheet: Sheet, at: tuple[int, int], pair: tuple[str, str], chance: Chance | None) -> None:
     """Shaded by its distance from one half; the number is printed too, so that it can be read without colour."""
     x, y = at
-    corner = (x + width, y + CELL_HEIGHT)
+    corner = (x + 1, y + 1)
     if chance is None:
-        drawing.box(at, corner, "cell none", f"{pair[0]} against {pair[1]}: nothing")
+        sheet.box(at, corner, "panel", "cell none", f"{pair[0]} against {pair[1]}: nothing", opacity=1.0, edge=2.0)
         return
-    side = "cell" if chance.value >= 0.5 else "cell against"
+    colour, css = ("shade", "cell") if chance.value >= 0.5 else ("against", "cell against")
     ends = "" if chance.low is None or chance.high is None else f"{chance.low:.2f} to {chance.high:.2f}"
-    drawing.box(at, corner, side, f"{pair[0]} better than {pair[1]}: {chance.value:.2f} {ends}".strip(), abs(chance.value - 0.5))
-    drawing.text((x + width / 2, y + (23 if ends else 31)), f"{chance.value:.2f}", "on middle bold")
+    title = f"{pair[0]} better than {pair[1]}: {chance.value:.2f} {ends}".strip()
+    sheet.box(at, corner, colour, css, title, opacity=abs(chance.value - 0.5), edge=2.0)
+    middle = (x + 0.5, y + 0.5)
+    sheet.words(middle, f"{chance.value:.2f}", "on", "center", aside=(0, 3 if ends else -5))
     if ends:
-        drawing.text((x + width / 2, y + 40), ends, "tick middle")
+        sheet.words(middle, ends, "tick", "center", aside=(0, -14))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
+from bertft_core.report.drawings.look import PAGE, Look
+from bertft_core.report.drawings.ranges import padded
+from bertft_core.report.drawings.sheet import Margins, Sheet, drawing, new_sheet
 from bertft_core.report.formatting.numbers import score, shortened
-from bertft_core.report.svg import Drawing, Scale, padded, vertical_axis
 
-LEFT, TOP, BOTTOM, PANEL, WIDTH = 70, 34, 250, 190, 110
+if TYPE_CHECKING:
+    from bertft_core.report.drawings.study_figure import StudyFigure
+
+MARGINS, HEIGHT = Margins(70, 34, 10, 34), 216
+PANEL, APART = 180, 90
+"""Units: of a pair, and between its two arms."""
 LONGEST_NAME = 12
 
 
 @dataclass(frozen=True)
 class PairedSeeds:
-    """The scores of two arms by seed, and the class of each arm's colour."""
+    """The scores of two arms by seed, and the colour of each arm."""
 
     arm: str
     baseline: str
@@ -26,25 +32,33 @@ class PairedSeeds:
     """Of the baseline, of the arm."""
 
 
-def paired_seeds_plot(pairs: Sequence[PairedSeeds], label: str, spoken: str, *, maximize: bool) -> Markup:
+@drawing
+def paired_seeds_plot(pairs: Sequence[PairedSeeds], label: str, spoken: str, *, maximize: bool, look: Look = PAGE) -> StudyFigure:
     """One panel for each pair, all on the same scale; `spoken` is read aloud in place of the picture."""
-    y = Scale(*padded([value for pair in pairs for both in pair.scores.values() for value in both]), BOTTOM, TOP)
-    drawing = Drawing(LEFT + PANEL * len(pairs), BOTTOM + 34, f"{label}. {spoken}")
-    vertical_axis(drawing, y, LEFT, label, LEFT + PANEL * (len(pairs) - 1) + WIDTH + 20)
+    panel = min(PANEL, int(look.width - MARGINS.left - MARGINS.right) // len(pairs)) if look.narrow else PANEL
+    width = panel * len(pairs)
+    size = (MARGINS.left + width + MARGINS.right, MARGINS.top + HEIGHT + MARGINS.bottom)
+    sheet = new_sheet(look, size, MARGINS, f"{label}. {spoken}")
+    heights = padded([value for pair in pairs for both in pair.scores.values() for value in both])
+    sheet.axes.set(xlim=(0, width), ylim=heights)
+    sheet.number_y(label)
+    apart, longest = panel * APART / PANEL, LONGEST_NAME * panel // PANEL
     for i, pair in enumerate(pairs):
-        sides = (LEFT + 20 + PANEL * i, LEFT + 20 + PANEL * i + WIDTH - 20)
+        sides = (panel * (i + 0.5) - apart / 2 - 5, panel * (i + 0.5) + apart / 2 - 5)
         for side, name in zip(sides, (pair.baseline, pair.arm), strict=True):
-            drawing.text((side, BOTTOM + 22), shortened(name, LONGEST_NAME), "name middle")
+            up = sheet.axes.get_xaxis_transform()
+            sheet.words((side, 0), shortened(name, longest), "name", "center", aside=(0, -22), of=up)
         for seed, both in pair.scores.items():
-            _line(drawing, pair, seed, both, [(side, y(value)) for side, value in zip(sides, both, strict=True)], maximize)
-    return drawing.svg()
+            _line(sheet, pair, seed, both, sides, maximize)
+    return sheet.figure
 
 
 def _line(
-    drawing: Drawing, pair: PairedSeeds, seed: int, both: tuple[float, float], at: list[tuple[float, float]], maximize: bool
+    sheet: Sheet, pair: PairedSeeds, seed: int, both: tuple[float, float], sides: tuple[float, float], maximize: bool
 ) -> None:
     arm_is_better = (both[1] > both[0]) == maximize
     title = f"seed {seed}: {pair.baseline} {score(both[0])}, {pair.arm} {score(both[1])}"
-    drawing.path(at, f"curve thick {pair.css[1 if arm_is_better else 0] if both[0] != both[1] else 'tick'}", title)
-    for place, css in zip(at, pair.css, strict=True):
-        drawing.dot(place, 3.5, f"seed {css}", title)
+    colour = pair.css[1 if arm_is_better else 0] if both[0] != both[1] else "soft"
+    sheet.line(sides, both, colour, 2.2, f"curve {colour}", title)
+    for side, value, css in zip(sides, both, pair.css, strict=True):
+        sheet.dots([side], [value], css, [title], radius=3.5)

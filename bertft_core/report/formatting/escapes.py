@@ -1,6 +1,6 @@
 """Escaping at the border, one function per output format: words of the user are never markup, and control characters are shown.
 
-Pictures are escaped where they are drawn (`report.svg`), lines of the terminal where they are printed (`flows.cli.terminal`).
+Pictures are escaped where they are written (`report.drawings`), lines of the terminal where they are printed (`flows.cli`).
 """
 
 import re

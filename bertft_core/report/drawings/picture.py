@@ -1,0 +1,53 @@
+"""A figure that is drawn when it is wanted, as wide as it is wanted; a template lays it out like any markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, ParamSpec
+
+from markupsafe import Markup, escape
+
+from bertft_core.report.drawings.look import FONTS, PAGE, Look, palette
+
+if TYPE_CHECKING:
+    from bertft_core.report.drawings.study_figure import StudyFigure
+
+P = ParamSpec("P")
+SIZE = re.compile(r'<svg viewBox="0 0 (\d+) (\d+)" width="\d+"')
+VARIABLE = re.compile(r'="(?:rgb\()?var\(--(\w+)\)\)?"')
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What to draw, and of what."""
+
+    draw: Callable[..., StudyFigure]
+    """Takes the look alone."""
+
+    def figure(self, look: Look) -> StudyFigure:
+        """A new one."""
+        return self.draw(look=look)
+
+    @cached_property
+    def svg(self) -> Markup:
+        """Of a page, in whose colours and font it is drawn."""
+        return self.figure(PAGE).svg()
+
+    def __html__(self) -> str:
+        return self.svg
+
+
+def picture(drawing: Callable[P, StudyFigure], *args: P.args, **options: P.kwargs) -> Picture:
+    """A call of one of our drawing functions, for later."""
+    return Picture(partial(drawing, *args, **options))
+
+
+def file_of(svg: Markup) -> str:
+    """The text of a file: light, on white. Colours are written out: what makes PDF of SVG (Inkscape, rsvg) knows no variables."""
+    light = VARIABLE.sub(lambda found: f'="{palette()[found[1]]}"', svg)
+    size = r'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \1 \2" width="\1" height="\2"'
+    opened, drawn = SIZE.sub(rf'{size} font-family="{escape(FONTS)}"', light, count=1).split(">", 1)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{opened}><rect width="100%" height="100%" fill="#ffffff"/>{drawn}\n'
