@@ -123,6 +123,7 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         progress.enter("seeds")
         wanted, records = run_seeds(trainer, card, sweeps)
         probe_runs(session, wanted.planned, records)
+        session.end_workers()  # reading and drawing need the memory that they hold
         progress.enter("evaluate")
         every_record = {record.digest: record for record in session.dir.records()} | records
         results = StudyResults(study, card, session.dir, every_record, wanted.planned, sweeps)

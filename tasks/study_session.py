@@ -36,7 +36,7 @@ class Session:
         self.dir = StudyDir(home_dir, study.name)
         self._slots = workers
         self._lock = FileLock(self.dir.path / "lock")
-        self.leases = StudyLeases(self.dir.path, tell=progress.tell, on_loss=self._end_workers)
+        self.leases = StudyLeases(self.dir.path, tell=progress.tell, on_loss=self.end_workers)
         self._is_open = False
 
     def __enter__(self) -> Session:
@@ -55,7 +55,7 @@ class Session:
                 self.study = with_kernels(self.study, self.slots.probe_kernels(self.study.execution.threads_per_run))
             write_record(self.dir.config_path, self.study.shareable)
         except BaseException:
-            self._end_workers()
+            self.end_workers()
             self.leases.end()
             self._lock.release()
             raise
@@ -74,7 +74,7 @@ class Session:
         if not self._is_open:
             return
         self._is_open = False
-        self._end_workers()
+        self.end_workers()
         self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
         for problem in self.tracker.problems:
             self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
@@ -83,7 +83,8 @@ class Session:
         self._lock.release()
         self.leases.expect_held()
 
-    def _end_workers(self) -> None:
+    def end_workers(self) -> None:
+        """Nothing is trained in this execution any more."""
         if self._slots is not None:
             self._slots.close()
 

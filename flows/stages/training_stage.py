@@ -21,6 +21,7 @@ from tasks.study_session import Session
 
 Pending = dict[PrefectFuture[Any], RunSpec]
 Submit = Callable[[RunSpec], PrefectFuture[Any]]
+OnIdle = Callable[[], object]
 
 
 class Trainer:
@@ -30,10 +31,11 @@ class Trainer:
         self.session, self._early = session, early
         self._models = ModelBudget(session.study, session.dir, session.tracker, session.progress.tell)
 
-    def records_of(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
+    def records_of(self, specs: Iterable[RunSpec], *, on_idle: OnIdle = lambda: None) -> dict[str, RunRecord]:
         """The record of every spec by digest, from an earlier command or trained now.
 
-        A run that fails after its retries is a record with its reason; the others go on. Raises `UserError` at once.
+        A run that fails after its retries is a record with its reason; the others go on. `on_idle` is called once fewer are left
+        to train than there are slots. Raises `UserError` at once.
         """
         progress = self.session.progress
         records: dict[str, RunRecord] = {}
@@ -48,14 +50,14 @@ class Trainer:
                 progress.ended(spec, record, reused=True)
             else:
                 todo[spec.digest] = spec
-        for record in self._trained(list(todo.values())):
+        for record in self._trained(list(todo.values()), on_idle):
             records[record.digest] = record
         for spec in again:
             self._models.ended(spec, records[spec.digest])
             progress.ended(spec, records[spec.digest], reused=True)
         return {digest: self._models.as_it_is(record) for digest, record in records.items()}
 
-    def _trained(self, specs: list[RunSpec]) -> Iterator[RunRecord]:
+    def _trained(self, specs: list[RunSpec], on_idle: OnIdle) -> Iterator[RunRecord]:
         if not specs:
             return
         session, retries = self.session, self.session.study.execution.retries
@@ -66,7 +68,7 @@ class Trainer:
             with tags(*tags_of(spec)):
                 return task.submit(spec, folder.run_dir(spec.digest), **given)
 
-        for spec, result in submitted(submit, specs, slots.n):
+        for spec, result in submitted(submit, specs, slots.n, on_idle):
             if isinstance(result, UserError):
                 raise result
             if isinstance(result, BaseException):
@@ -87,17 +89,21 @@ def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult
         if records:  # more runs are wanted than were planned at first
             for arm, n in Counter(spec.arm for spec in todo).items():
                 session.progress.plan_more("seeds", arm, n)
-        records |= trainer.records_of(balanced(todo, seconds, session.progress.n_slots))
+        in_order = balanced(todo, seconds, session.progress.n_slots)
+        records |= trainer.records_of(in_order, on_idle=session.tracker.expect_models)
     for spec in wanted.planned:
         if may_go_on(records[spec.digest]):  # it stopped at its cut for good: its state is not needed
             shutil.rmtree(session.dir.run_dir(spec.digest) / "checkpoint", ignore_errors=True)
     return wanted, records
 
 
-def submitted(submit: Submit, specs: Iterable[RunSpec], n_slots: int) -> Iterator[tuple[RunSpec, Any]]:
+def submitted(
+    submit: Submit, specs: Iterable[RunSpec], n_slots: int, on_idle: OnIdle = lambda: None
+) -> Iterator[tuple[RunSpec, Any]]:
     """Each run with what its task returned, or with the exception that it raised, as they end.
 
-    One more than there are slots is submitted at a time, so that a task that shows as running soon does.
+    One more than there are slots is submitted at a time, so that a task that shows as running soon does. `on_idle` is called when
+    fewer are left than there are slots.
     """
     permits = threading.Semaphore(n_slots + 1)
     pending: Pending = {}
@@ -107,6 +113,10 @@ def submitted(submit: Submit, specs: Iterable[RunSpec], n_slots: int) -> Iterato
         future = submit(spec)
         future.add_done_callback(lambda _: permits.release())
         pending[future] = spec
+    for _ in range(2):
+        permits.acquire()
+        yield from _ended(pending, wait=False)
+    on_idle()
     yield from _ended(pending, wait=True)
 
 

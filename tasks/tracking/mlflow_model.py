@@ -3,6 +3,7 @@
 MLflow 3.17 cannot log a folder under transformers 5 (it expects classes where there are names), so the model is loaded for it.
 """
 
+import importlib
 import importlib.metadata
 import os
 import re
@@ -23,6 +24,7 @@ from tasks.tracking.store_files import MLFLOW_STATUS
 
 NOT_IN_A_NAME = re.compile("[/:.%\"']")
 """Characters that MLflow refuses in the name of a logged model."""
+LIBRARIES = ("mlflow.transformers", "transformers.pipelines", "bertft_core.heads")
 HEAD_DIR = "head"
 """Artifacts of a run that belong to its model and for which transformers has no place."""
 
@@ -33,7 +35,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     The configuration of the head, its extra parts (such as a CRF) and the adapters of LoRA, for which transformers has no place,
     go to the run's artifacts under `head`.
     """
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
+    import_libraries()
     import mlflow.transformers
     import transformers
 
@@ -60,6 +62,13 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
             client.log_artifact(run_id, str(path), HEAD_DIR)
     if (model_dir / FOLDER).is_dir():
         client.log_artifacts(run_id, str(model_dir / FOLDER), f"{HEAD_DIR}/{FOLDER}")
+
+
+def import_libraries() -> None:
+    """What a model is logged with; torch and transformers take seconds, and this process needs them for nothing else."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
+    for name in LIBRARIES:
+        importlib.import_module(name)
 
 
 def logged_name(spec: RunSpec) -> str:

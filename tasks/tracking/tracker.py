@@ -149,6 +149,11 @@ class Tracker:
     def _catch_up(self, record: RunRecord, now: int) -> None:
         self._post(lambda log: log.runs.catch_up(record, log.parent_of(record.spec), now))
 
+    def expect_models(self) -> None:
+        """Models will be logged: import what that needs, which takes seconds, while a slot is idle."""
+        if self._study.tracking.log_models and self._study.retention.checkpoints != "none":
+            self._writer.post(_import_for_models)
+
     def log_model(self, record: RunRecord) -> None:
         """A kept checkpoint as an MLflow model of its run."""
         self._post(lambda log: log.runs.log_model(record))
@@ -189,6 +194,12 @@ class Tracker:
         """End the parent run: FINISHED, FAILED or KILLED, and everything this execution left open; then stop."""
         self._post(lambda log: log.finish(status))
         self._writer.close()
+
+
+def _import_for_models() -> None:
+    from tasks.tracking.mlflow_model import import_libraries
+
+    import_libraries()
 
 
 def _now_ms() -> int:
