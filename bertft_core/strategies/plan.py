@@ -95,6 +95,7 @@ class FinetuningPlan:
     stopping: StopRule | None = None
     n_averaged: int = 1
     """Number of last evaluations whose weights are averaged into the final ones."""
+    _has_trained: bool = field(default=False, init=False)
 
     @property
     def encoder(self) -> nn.Module:
@@ -121,9 +122,11 @@ class FinetuningPlan:
 
     def train_mode(self, step: int) -> None:
         """Training mode for a step (from 0), except in `eval_mode_modules`; what is not yet unfrozen needs no gradient."""
-        self.model.train()
-        for module in self.eval_mode_modules:
-            module.eval()
+        if not (self._has_trained and self.model.training):  # an evaluation came between; going through all modules takes time
+            self.model.train()
+            for module in self.eval_mode_modules:
+                module.eval()
+            self._has_trained = True
         for name, first in self.unfreeze_step.items():
             self.learning[name].requires_grad_(step >= first)
 

@@ -54,7 +54,10 @@ def enter_dropout_stream(dropout_seed: int, step: int, micro: int) -> None:
 
     The stream has no state: a pass depends only on its step, not on earlier evaluations, resumes or other runs.
     """
-    torch.manual_seed(derive_seed(dropout_seed, "step", step, micro))
+    seed = derive_seed(dropout_seed, "step", step, micro)
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # else `torch.manual_seed` would note the whole stack each time, for the day that it is
+        torch.cuda.manual_seed_all(seed)
 
 
 def masking_draw(dropout_seed: int, step: int) -> Callable[[int], np.random.Generator]:
