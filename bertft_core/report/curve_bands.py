@@ -23,6 +23,8 @@ class ArmCurves:
     place: int
     """In the study: it says the colour."""
     curves: Sequence[Sequence[Point]]
+    length: float | None = None
+    """Of the longest run, where the last point of a curve that was thinned lies before it."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Picture | N
     bands = _bands(arms, fewest=2)
     if not bands:
         return None
-    ends = {name: band[-1].x for name, (_, band) in bands.items()}
+    lengths = {arm.arm: arm.length for arm in arms}
+    ends = {name: lengths[name] or band[-1].x for name, (_, band) in bands.items()}
     as_share = max(ends.values()) > MOST_APART * min(ends.values())
     lines = [_line(name, place, band, 100 / ends[name] if as_share else 1.0) for name, (place, band) in bands.items()]
-    lengths = ", ".join(f"{name} {number(end)}" for name, end in ends.items())
     if not as_share:
         return picture(line_plot, lines, labels)
-    return picture(line_plot, lines, (f"% of the training ({labels[0]}s: {lengths})", labels[1]), x_range=(0.0, 102.0))
+    written = ", ".join(f"{name} {number(end)}" for name, end in ends.items())
+    return picture(line_plot, lines, (f"% of the training ({labels[0]}s: {written})", labels[1]), x_range=(0.0, 102.0))
 
 
 def curves_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Picture:

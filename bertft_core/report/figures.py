@@ -74,7 +74,8 @@ def bands(results: StudyResults) -> dict[str, Picture]:
     for i, arm in enumerate(results.summary.arms):
         runs = results.runs_of(arm.arm)
         validation.append(ArmCurves(arm.arm, i, [run_curves.validation_curve(record, metric) for record in runs]))
-        loss.append(ArmCurves(arm.arm, i, run_curves.loss_curves([results.run_dir_of(record.digest) for record in runs])))
+        curves = run_curves.loss_curves([results.run_dir_of(record.digest) for record in runs])
+        loss.append(ArmCurves(arm.arm, i, curves, max((record.n_steps for record in runs), default=None)))
     found = {
         "curves_validation": band_plot(validation, ("epoch", f"validation {metric}")),
         "curves_loss": band_plot(loss, ("step", "training loss")),

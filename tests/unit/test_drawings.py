@@ -120,6 +120,8 @@ def test_arms_of_very_different_lengths_are_drawn_over_the_share_of_their_traini
     first, second = (points_of(line) for line in marks(picture, "line", "curve") if "mean" in line["words"])
     assert first == second
     assert "% of the training (steps: short 10, long 100)" in [text["words"] for text in marks(picture, "text")]
+    thinned = band_plot([ArmCurves("short", 0, short), ArmCurves("long", 1, long, length=102)], ("step", "loss"))
+    assert "% of the training (steps: short 10, long 102)" in [text["words"] for text in marks(thinned, "text")]
 
 
 def test_names_are_escaped_and_spoken():
