@@ -21,11 +21,12 @@ from bertft_core.report.comparison_page import printed, write_pictures
 from bertft_core.report.drawings.picture import Picture
 from bertft_core.report.prose.paper_checklist import Item, as_markdown, checklist
 from bertft_core.report.prose.paper_text import setup_text
+from bertft_core.report.references import references
 from bertft_core.report.table_formats import PaperTable, write_tables
 from bertft_core.storage.study_dir import write_atomically
 from bertft_core.storage.study_results import StudyResults
 
-TABLES, FIGURES, PAPER = "tables", "figures", "paper.md"
+TABLES, FIGURES, PAPER, REFERENCES = "tables", "figures", "paper.md", "references.bib"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Extras:
     """Name of the file → CSV that is no table of a paper."""
     setup: Sequence[tuple[str, str]]
     items: Sequence[Item]
+    references: str
+    """BibTeX."""
 
 
 def gather(results: StudyResults) -> Extras:
@@ -80,7 +83,7 @@ def gather(results: StudyResults) -> Extras:
     for part in (said, seen, cost, grids, sizes, maps):
         pictures |= part["pictures"] if part is not None else {}
     pictures |= {"seeds": every_seed[0]} if every_seed else {}
-    return Extras(context, pictures, tables, labels["sheets"] | maps["sheets"], setup, items)
+    return Extras(context, pictures, tables, labels["sheets"] | maps["sheets"], setup, items, references(results))
 
 
 def write_extras(extras: Extras, folder: Path, *, paper: bool) -> None:
@@ -90,6 +93,7 @@ def write_extras(extras: Extras, folder: Path, *, paper: bool) -> None:
         written.append(folder / TABLES / f"{name}.csv")
         write_atomically(written[-1], text)
     write_atomically(folder / PAPER, as_markdown(extras.setup, extras.items))
+    write_atomically(folder / REFERENCES, extras.references)
     for directory in (folder / TABLES, folder / FIGURES):
         for path in directory.iterdir() if directory.is_dir() else ():
             if path.is_file() and path not in written:

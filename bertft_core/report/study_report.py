@@ -34,9 +34,9 @@ PART = re.compile(r'<details class="part" id="(\w+)"[^>]*>\s*<summary><h2>(.*?)<
 
 
 def write_report(results: StudyResults, *, paper: bool = False) -> Path:
-    """Write report.html, runs.csv, summary.json, study.yaml, paper.md, tables/ and figures/; returns the path of report.html.
+    """Write report.html, runs.csv, summary.json, study.yaml, paper.md, references.bib, tables/ and figures/.
 
-    `results` are evaluated; records that neither the summary nor a sweep names are ignored.
+    Returns the path of report.html. `results` are evaluated; records that neither the summary nor a sweep names are ignored.
     report.html needs nothing beside it: style and pictures are inside. For a `paper` figures/ has PDF files too.
     """
     folder, extras = results.study_dir.report_dir, gather(results)

@@ -9,7 +9,7 @@ HOME/
     runs/<digest, 16 digits>/   spec.json, record.json, probes.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
     sweep/<arm>-<digest, 8>/    journal.log, journal.seal.json, result.json, report.html
     given/                      study.yaml and data of a program, <split>.parquet
-    report/                     report.html, runs.csv, summary.json, study.yaml, paper.md, tables/, figures/
+    report/                     report.html, runs.csv, summary.json, study.yaml, paper.md, references.bib, tables/, figures/
   artifacts/                    what is between machines, where no other store is set
   mlflow.db  mlflow-artifacts/  prefect/
 
