@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from tests.helpers.store_checks import all_statuses, differences, misloggings, no_run_is_left_running
-from tests.helpers.study_commands import LONG, SEARCH, TinyStudy, clean_environment, still_alive
+from tests.helpers.study_commands import EXECUTION, LONG, SEARCH, TinyStudy, clean_environment, still_alive
 
-ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
+ONE_SLOT = EXECUTION | {"slots": 1, "checkpoint_every_seconds": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def assert_logged_once(study: TinyStudy, *stages: str) -> None:
 def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straight):
     study = new_study(**LONG, execution=ONE_SLOT)
     started = study.start()
-    started.until(lambda: study.records and study.checkpoints(), "the second run had a checkpoint")
+    # a study trains before MLflow's store is open
+    started.until(lambda: study.records and study.checkpoints() and study.runs(), "the second run had a checkpoint")
     below = started.end(signal.SIGKILL)
     assert len(below) >= 2, "a worker and a guard at least"
     assert started.wait() == -signal.SIGKILL
