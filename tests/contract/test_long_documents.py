@@ -76,7 +76,8 @@ def test_a_step_is_the_same_however_it_is_cut(prepared, monkeypatch, tmp_path):
     whole = curves.pop((None, 10**6))
     assert whole.shape == (6, 2)
     for cut in curves.values():
-        np.testing.assert_allclose(cut[:, 0], whole[:, 0], atol=1e-6, rtol=0)
+        # rounding alone: 1.3e-6 in the fifth step on a processor without AVX-512, whose kernels sum in another order
+        np.testing.assert_allclose(cut[:, 0], whole[:, 0], atol=3e-6, rtol=0)
         np.testing.assert_allclose(cut[:, 1], whole[:, 1], rtol=1e-4)
     assert np.ptp(whole[:, 0]) > 0.01, "the losses differ from step to step, so equality says something"
 
