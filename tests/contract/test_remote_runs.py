@@ -172,6 +172,7 @@ def test_a_run_leaves_a_node_that_is_shut_down_with_its_very_last_state(study, h
         node.close()
 
 
+@pytest.mark.slow
 def test_a_state_of_this_machine_is_taken_along(study, here, node, tmp_path):
     """A study that began on one machine goes on on nodes, and does not begin again."""
     spec = with_training(study[1], **LONG).model_copy(update={"checkpoint_every_steps": 20})
@@ -190,6 +191,7 @@ def test_a_state_of_this_machine_is_taken_along(study, here, node, tmp_path):
     assert result_in(run_dir) == result_in(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_a_forced_run_begins_anew(study, node, tmp_path):
     spec = with_training(study[1], **LONG).model_copy(update={"checkpoint_every_steps": 20})
     runs = RemoteRuns(ArtifactStore(address_of(node), tmp_path / "cache"), 0.05)
@@ -206,6 +208,7 @@ def test_a_forced_run_begins_anew(study, node, tmp_path):
     assert events[0]["resumed_from_step"] is None
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_at_its_cut_goes_on_on_another_node(study, here, node, tmp_path):
     cut = study[1].model_copy(update={"stop_at": 0.5})
     run_dir, events = tmp_path / "study" / "runs" / "one", []
@@ -220,7 +223,7 @@ def test_a_run_that_stopped_at_its_cut_goes_on_on_another_node(study, here, node
     assert result_in(run_dir)["files"] == result_in(tmp_path / "here")["files"]
 
 
-@pytest.mark.parametrize("input_of", [data_of, encoder_of])
+@pytest.mark.parametrize("input_of", [data_of, pytest.param(encoder_of, marks=pytest.mark.slow)])
 def test_what_is_damaged_in_the_store_is_stored_again(study, tmp_path, input_of):
     spec, address = study[1], default_address(tmp_path)
     store = ArtifactStore(address, tmp_path / "cache")
@@ -248,6 +251,7 @@ def test_mistakes_and_errors_cross_over_with_the_log_of_the_run(study, node, tmp
     assert not (run_dir / "record.json").exists()
 
 
+@pytest.mark.slow
 def test_a_listener_that_leaves_ends_the_run_and_the_next_one_is_whole(study, node, tmp_path):
     endless = with_training(study[1], epochs=None, max_steps=1_000_000, evaluate_every_epochs=None)
 
@@ -264,6 +268,7 @@ def test_a_listener_that_leaves_ends_the_run_and_the_next_one_is_whole(study, no
     assert events[-1]["kind"] == "ended"
 
 
+@pytest.mark.slow
 def test_a_node_probes_a_model(study, here, node, tmp_path):
     spec, probes, run_dir = study[1], ProbesConfig(masked_lm=None), tmp_path / "study" / "runs" / "one"
     worker = remote(node, tmp_path)
@@ -276,6 +281,7 @@ def test_a_node_probes_a_model(study, here, node, tmp_path):
     assert len(there.drift) == 3
 
 
+@pytest.mark.slow
 def test_replayed_texts_travel_with_the_data(here, node, tmp_path):
     encoder = tiny_encoder(tmp_path / "own", masked_lm_head=True)
     (tmp_path / "raw.txt").write_text("the soup was hot\nthe cast was small\nit was a good day\n")
