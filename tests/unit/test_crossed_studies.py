@@ -11,6 +11,7 @@ from bertft_core.report.prose import comparison_text, paper_text, study_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.mean_intervals import t_interval
+from tests.helpers.drawn_marks import marks, svg_of
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
 
@@ -101,8 +102,8 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
 def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison):
     section = comparison_section.section(comparison, [])
     low, high = crossed_mean(LOW, PLACES).interval()
-    assert (
-        f"features: mean {numbers.score(np.mean(LOW))}, interval {intervals.interval(low, high)}" in section["pictures"]["seeds"]
-    )
-    assert 'class="area' not in section["pictures"]["profiles"]
+    said = f"features: mean {numbers.score(np.mean(LOW))}, interval {intervals.interval(low, high)}"
+    assert said in svg_of(section["pictures"]["seeds"])
+    assert marks(section["pictures"]["profiles"], "path", "curve") + marks(section["pictures"]["profiles"], "line", "curve")
+    assert marks(section["pictures"]["profiles"], "path", "area") == []
     assert section["rows"][0]["n"] == "9 crossed runs"

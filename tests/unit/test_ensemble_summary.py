@@ -18,6 +18,7 @@ from bertft_core.storage.study_dir import StudyDir, checked_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.mlflow_content import summary_metrics
 from tests.helpers.ensemble_tables import asked
+from tests.helpers.report_pages import Page
 from tests.helpers.small_records import classified, make_card, make_record, make_spec, make_study
 
 KEY = "best/test/accuracy"
@@ -163,7 +164,7 @@ def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
     page = path.read_text(encoding="utf-8")
     n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
     assert page.count("one score for all seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"
-    assert grammar.as_sentence(sentence) in page
+    assert grammar.as_sentence(sentence) in Page(page).words
     written = checked_record(path.parent / "summary.json", StudySummary)
     assert written.arms[1].ensemble == full(summary).ensemble
     logged = summary_metrics(summary)

@@ -16,6 +16,7 @@ from bertft_core.report import learning_curve_section
 from bertft_core.report.prose import learning_curve_text
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
+from tests.helpers.drawn_marks import svg_of
 from tests.helpers.small_records import make_card, make_record
 
 SIZES = [5, 10, 20, 40]
@@ -124,5 +125,5 @@ def test_the_section_has_a_picture_and_a_table_for_each_curve(tmp_path):
     (shown,) = section["curves"]
     assert [row["size"] for row in shown["rows"]] == ["5", "10", "20", "40"]
     assert set(section["pictures"]) == {"size_x"}
-    assert "power law" in section["pictures"]["size_x"]
+    assert "power law" in svg_of(section["pictures"]["size_x"])
     assert learning_curve_section.section(results_of(tmp_path / "plain", {}, {})) is None

@@ -17,6 +17,9 @@ from tests.helpers.small_records import make_study
 pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
 
 
+API = "http://127.0.0.1:9/api"
+
+
 @pytest.fixture
 def started(monkeypatch) -> list[str]:
     """The logs of the pages that were started; none really is."""
@@ -25,7 +28,7 @@ def started(monkeypatch) -> list[str]:
     @contextmanager
     def prefect(path: Path, **_: object):
         logs.append(path.name)
-        yield SimpleNamespace(wait_until_ready=lambda: None)
+        yield SimpleNamespace(wait_until_ready=lambda: None, api_url=API)
 
     def child(stack: object, command: object, path: Path) -> SimpleNamespace:
         logs.append(path.name)
@@ -33,6 +36,7 @@ def started(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(ui_command, "EmbeddedServer", prefect)
     monkeypatch.setattr(ui_command, "_start_child", child)
+    monkeypatch.setattr("tasks.prefect_runs.last_flow_run", lambda *asked: {("small", API): "1234"}.get(asked))
     monkeypatch.setattr(ui_command, "use_embedded_prefect", lambda home: None)
     for name in ("_wait_for", "_wait"):
         monkeypatch.setattr(ui_command, name, lambda *_: None)
@@ -49,6 +53,7 @@ def test_a_study_that_mlflow_keeps_elsewhere_has_its_other_pages(tmp_path, start
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["MLflow's", "store:", "small", "http://***@mlflow.example:5000"] in lines
     assert any(line[:2] == ["Report:", "small"] for line in lines)
+    assert ["Prefect:", "the", "study", "http://127.0.0.1:20001/runs/flow-run/1234"] in lines
     assert started == ["ui.log"]
     assert not (tmp_path / "mlflow.db").exists()
 
