@@ -23,6 +23,10 @@ from flows.cli.verification import certify, chosen_for_certificate, judged
 from tests.helpers.every_strategy import HEADS, SETTINGS, lopsided_study, with_strategies
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
+CERTIFIED = [kind for kind in STRATEGIES if kind not in BY_VALIDATION]
+QUICK = ("feature_extraction", "gradual_unfreezing", "lora", "mixout", "swa")
+"""What `make test` takes of them: a frozen encoder, weights that are frozen for a while, added, mixed and averaged."""
+
 JUDGED = [name for name, judge in CHECKS.items() if judge is not None]
 
 
@@ -154,7 +158,7 @@ def test_cadence_makes_no_difference_to_any_head(specs, tmp_path, head):
     assert compare_training(*runs).verdict == "bitwise"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in STRATEGIES if kind not in BY_VALIDATION])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in CERTIFIED])
 def test_cadence_makes_no_difference_to_any_strategy_but_those_that_it_decides(tmp_path, kind):
     spec = with_strategies(tiny_spec(*lopsided_study(tmp_path / "study")), SETTINGS[kind])
     runs = [trained(with_training(spec, evaluate_every_steps=every), tmp_path / str(every)) for every in (1, 1000)]

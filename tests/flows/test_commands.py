@@ -171,6 +171,7 @@ def test_check_data_prints_the_card_and_trains_nothing(new_study):
     assert not study.dir.path.exists()
 
 
+@pytest.mark.slow
 def test_ui_serves_the_three_pages_and_takes_its_servers_along_when_it_is_ended(finished):
     study = finished.study
     first = free_port()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 
 def flip_one_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
@@ -12,6 +14,7 @@ def flip_one_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_damaged_files_are_named_come_back_from_mlflow_or_are_made_again(finished_copy):
     study = finished_copy
     before, summary = study.records, study.summary

@@ -19,6 +19,7 @@ from bertft_core.storage.study_dir import StudyDir, read_record
 from tests.helpers.markdown import ROOT
 from tests.helpers.study_commands import Ended, run_several
 
+pytestmark = pytest.mark.slow
 DEBUG = ROOT / "configs" / "debug"
 NAMES = ("crossed", "adaptive", "start_many", "folds")
 

@@ -69,6 +69,7 @@ def run(served, chained, home) -> dict[str, Any]:
     return run
 
 
+@pytest.mark.slow
 def test_the_nightly_schedule_is_there_and_paused(served):
     nightly = served.get("deployments/name/check-regression/nightly-regression")
     assert [(item["schedule"]["cron"], item["schedule"]["timezone"], item["active"]) for item in nightly["schedules"]] == [
@@ -77,6 +78,7 @@ def test_the_nightly_schedule_is_there_and_paused(served):
     assert (Path(pull_folder(nightly)) / nightly["parameters"]["config"]).is_file()
 
 
+@pytest.mark.slow
 def test_every_deployment_is_a_module_path_started_in_the_folder_that_was_deployed(served):
     deployments = [served.get(f"deployments/name/{name}") for name in ENTRYPOINTS]
     assert [deployment["entrypoint"] for deployment in deployments] == list(ENTRYPOINTS.values())
@@ -101,12 +103,14 @@ def test_an_announced_study_gets_its_config_its_overrides_and_its_home(run, home
     assert (home / "studies" / STUDY / "report" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_task_runs_have_the_names_of_the_runs(served, run):
     tasks = served.post("task_runs/filter", task_runs={"flow_run_id": {"any_": [run["id"]]}})
     assert {task["state_type"] for task in tasks} == {"COMPLETED"}
     assert {f"{arm} · seed 00{seed}" for arm in ("features", "full") for seed in (0, 1)} < {task["name"] for task in tasks}
 
 
+@pytest.mark.slow
 def test_artifacts_show_progress_result_and_report(served, run, home):
     artifacts = {item["key"]: item for item in served.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})}
     assert artifacts[f"{STUDY}-progress"]["data"] == 100
@@ -118,6 +122,7 @@ def test_artifacts_show_progress_result_and_report(served, run, home):
     assert f"bertft ui --home {home}" in artifacts[f"{STUDY}-report"]["description"]
 
 
+@pytest.mark.slow
 def test_runs_are_found_by_their_study_stage_and_arm(served, run):
     assert f"study:{STUDY}" in run["tags"]
     tasks = served.post("task_runs/filter", task_runs={"flow_run_id": {"any_": [run["id"]]}})
@@ -127,6 +132,7 @@ def test_runs_are_found_by_their_study_stage_and_arm(served, run):
     assert "stage:report" in tags[f"write report · {STUDY}"]
 
 
+@pytest.mark.slow
 def test_a_finished_study_starts_the_flow_that_waits_for_it(served, run, home):
     after = served.ended(served.flow_run("after-study"))
     assert after["state_type"] == "COMPLETED", served.log()
@@ -240,6 +246,7 @@ def test_a_study_with_a_mistake_fails_with_the_text_and_no_traceback(served, sha
     assert "Traceback" not in logged()
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_form_stops_at_submit(served, shared):
     found = served.get("deployments/name/run-study/run-study-from-form")
     for wrong in ({"seeds": {"m": 3}}, {"seed": "seven"}, {"arms": 3}):

@@ -41,6 +41,7 @@ def index_of(study: TinyStudy, folder: str) -> int:
     return next(record.spec.index for digest, record in study.records.items() if digest.startswith(folder))
 
 
+@pytest.mark.slow
 def test_every_run_is_probed_and_no_model_stays(probed):
     assert len(list(probed.dir.path.glob("runs/*/probes.json"))) == 4
     assert list(probed.dir.path.glob("runs/*/model")) == []
@@ -51,6 +52,7 @@ def test_every_run_is_probed_and_no_model_stays(probed):
         assert moved == (set() if record.spec.arm == "features" else {"embeddings", "layer 0", "layer 1"})
 
 
+@pytest.mark.slow
 def test_the_summary_has_every_probe_over_the_seeds(probed):
     rows = probed.summary.probes.rows
     names = {"masked_lm", "drift", "similarity", "gradients", "calibration", "overfitting"}
@@ -65,6 +67,7 @@ def test_the_summary_has_every_probe_over_the_seeds(probed):
     assert by_arm["features"] == 0 != by_arm["full"]
 
 
+@pytest.mark.slow
 def test_the_report_and_mlflow_have_them(probed):
     page = (probed.dir.report_dir / "report.html").read_text(encoding="utf-8")
     assert '<details class="part" id="probes">' in page

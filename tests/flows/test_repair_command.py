@@ -41,6 +41,7 @@ def crashed(new_study) -> TinyStudy:
     return study
 
 
+@pytest.mark.slow
 def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(crashed, server):
     study = crashed
     status = study.command("status", study.name).stdout
@@ -63,6 +64,7 @@ def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(crash
     assert "crashed: nothing to repair" in study.command("settle").stdout, "its old name"
 
 
+@pytest.mark.slow
 def test_the_same_command_then_ends_as_if_nothing_had_been_killed(crashed, tmp_path):
     """Its worker is killed too, on the way; the runs that were cut short are trained here without a break."""
     study = crashed

@@ -113,6 +113,7 @@ def test_without_a_server_and_in_another_home_it_gives_the_same_numbers(finished
     assert (alone.home / "prefect").is_dir()
 
 
+@pytest.mark.slow
 def test_an_override_is_part_of_the_study_and_more_seeds_keep_the_first_ones(finished_copy):
     """One arm gets another learning rate, the other one a third seed; then everything is trained again."""
     study = finished_copy
@@ -179,6 +180,7 @@ BAD_DATA = {
 }
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_message_with_its_place_and_exit_code_2(shared, tmp_path, server_environment):
     """Every kind of mistake in turn, in one process."""
     commands, expected = [], []

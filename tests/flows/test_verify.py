@@ -83,6 +83,7 @@ def test_every_run_is_trained_again_bitwise_and_every_view_shows_it(study):
     assert "verification.json" in {item.path for item in client.list_artifacts(parent.info.run_id)}
 
 
+@pytest.mark.slow
 def test_what_was_tampered_with_is_found_and_named(study):
     kept = files_of(study)
     full, features = record_of(study, "full"), record_of(study, "features")

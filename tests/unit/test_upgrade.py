@@ -83,7 +83,13 @@ def test_its_report_is_written_from_its_own_predictions(old_home, capsys):
         [(arm.arm, arm.counts, [cut_at_bounds(row.model_dump(exclude=newer)) for row in arm.metrics]) for arm in summary.arms]
         for summary in (after, before)
     )
-    assert ours == theirs, "but for t-intervals that left the metric's bounds"
+    for (arm, counts, rows), (name, before_counts, stored) in zip(ours, theirs, strict=True):
+        assert (arm, counts, len(rows)) == (name, before_counts, len(stored))
+        for row, old in zip(rows, stored, strict=True):  # but for t-intervals that left the metric's bounds
+            # numpy's exponentials differ in the last bit from processor to processor
+            assert row == {
+                key: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for key, value in old.items()
+            }
     assert {row.iqm for arm in before.arms for row in arm.metrics} == {None}
     assert all(row.iqm is not None for arm in after.arms for row in arm.metrics)
     assert "stopped" in (study_dir.report_dir / "report.html").read_text()
