@@ -52,7 +52,7 @@ def entries() -> dict[str, str]:
 def _of_config(study: StudyConfig) -> Iterator[str]:
     for name, arm in study.arms.items():
         for strategy in arm.strategies:
-            yield from OF_STRATEGIES[strategy.kind]
+            yield from OF_STRATEGIES.get(strategy.kind, ())
         head = study.of_arm(name).head
         if getattr(head, "crf", False):
             yield "lafferty2001conditional"
