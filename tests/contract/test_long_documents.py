@@ -66,7 +66,7 @@ def curve(run_dir: Path) -> np.ndarray:
 
 def test_a_step_is_the_same_however_it_is_cut(prepared, monkeypatch, tmp_path):
     """In passes and in chunks; without dropout, whose masks depend on both."""
-    how = {"dropout": 0.0, "epochs": None, "max_steps": 6, "learning_rate": 1e-3}
+    how = {"dropout": 0.0, "epochs": None, "max_steps": 6, "learning_rate": 5e-4}
     curves = {}
     for micro, limit in ((None, 10**6), (None, 25), (1, 10**6), (2, 25)):
         monkeypatch.setattr(microbatching, "MAX_TOKENS", limit)
@@ -76,8 +76,7 @@ def test_a_step_is_the_same_however_it_is_cut(prepared, monkeypatch, tmp_path):
     whole = curves.pop((None, 10**6))
     assert whole.shape == (6, 2)
     for cut in curves.values():
-        # rounding alone: 1.3e-6 in the fifth step on a processor without AVX-512, whose kernels sum in another order
-        np.testing.assert_allclose(cut[:, 0], whole[:, 0], atol=3e-6, rtol=0)
+        np.testing.assert_allclose(cut[:, 0], whole[:, 0], atol=1e-6, rtol=0)
         np.testing.assert_allclose(cut[:, 1], whole[:, 1], rtol=1e-4)
     assert np.ptp(whole[:, 0]) > 0.01, "the losses differ from step to step, so equality says something"
 
