@@ -72,6 +72,10 @@ def test_status_and_show_know_it(old_home, capsys):
     assert "stopped                 2/2   0.562" in out
 
 
+OF_EXPONENTIALS = ("log_loss", "ece")
+"""Metrics of probabilities: numpy's exponentials differ in the last bit from processor to processor."""
+
+
 def test_its_report_is_written_from_its_own_predictions(old_home, capsys):
     study_dir = StudyDir(old_home, "older")
     before = read_record(study_dir.summary_path, StudySummary)
@@ -86,10 +90,9 @@ def test_its_report_is_written_from_its_own_predictions(old_home, capsys):
     for (arm, counts, rows), (name, before_counts, stored) in zip(ours, theirs, strict=True):
         assert (arm, counts, len(rows)) == (name, before_counts, len(stored))
         for row, old in zip(rows, stored, strict=True):  # but for t-intervals that left the metric's bounds
-            # numpy's exponentials differ in the last bit from processor to processor
-            assert row == {
-                key: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for key, value in old.items()
-            }
+            if row["metric"] in OF_EXPONENTIALS:
+                old = {key: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value for key, value in old.items()}
+            assert row == old
     assert {row.iqm for arm in before.arms for row in arm.metrics} == {None}
     assert all(row.iqm is not None for arm in after.arms for row in arm.metrics)
     assert "stopped" in (study_dir.report_dir / "report.html").read_text()
