@@ -30,3 +30,9 @@ Paper = Annotated[bool, typer.Option("--paper", help="Figures as PDF and SVG, as
 Json = Annotated[
     bool, typer.Option("--json", callback=answer_in_json, help="Print the answer as JSON, and nothing else on stdout.")
 ]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow's store.  [default: the one in the home]"
+    ),
+]

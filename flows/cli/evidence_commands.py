@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import Home, Json, Paper, StudyName
+from flows.cli.arguments import Home, Json, Paper, StudyName, TrackingUri
 from flows.cli.completion import complete_study
 
 Studies = Annotated[
@@ -135,12 +135,7 @@ def verify(
 def replay(
     run: Annotated[str, typer.Argument(metavar="MLFLOW_RUN_ID", help="Id of a training run in MLflow, or STUDY/arm/seed.")],
     home: Home = None,
-    uri: Annotated[
-        str | None,
-        typer.Option(
-            "--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow's store.  [default: the one in the home]"
-        ),
-    ] = None,
+    uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
     """Train a run again from MLflow's record alone, and compare.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import AnyStudy, Home, Json, Paper, StudyName
+from flows.cli.arguments import AnyStudy, Home, Json, Paper, StudyName, TrackingUri
 
 Yes = Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")]
 
@@ -41,12 +41,7 @@ def clean(study: AnyStudy = None, home: Home = None, yes: Yes = False, as_json: 
 def fetch(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study that MLflow has.")],
     home: Home = None,
-    uri: Annotated[
-        str | None,
-        typer.Option(
-            "--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow's store.  [default: the one in the home]"
-        ),
-    ] = None,
+    uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
     """Write a study that only MLflow has into the home.
