@@ -31,9 +31,12 @@ OF_RUNS = ("record.json", "predictions")
 ALL_OF_RUNS = (*OF_RUNS, "curves.jsonl", "log.txt", PROBES_FILE)
 
 
-def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_home: Sequence[str] = ()) -> StudyResults:
+def fetch_study(
+    name: str, folder: Path, *, home_dir: Path, uri: str | None, in_home: Sequence[str] = (), whole: bool = False
+) -> StudyResults:
     """Download the newest finished execution of the study whose experiment is `name` into a home of its own at `folder`.
 
+    What a comparison needs of it, or the `whole` study: searches, curves and logs too.
     Raises `UserError` when there is no such experiment, with the studies `in_home` too, or when parts of it are missing.
     """
     client = open_existing(home_dir, uri)
@@ -50,7 +53,8 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
         card = read_logged(card_path, DatasetCard, run_id)
         summary = read_logged(summary_path, StudySummary, run_id)
         reported = [seed.run_digest for arm in summary.arms for seed in arm.seeds]
-        _fetch_runs(client, parent, reported, study_dir)
+        wanted = [*reported, *_fetch_searches(client, parent, study, card, study_dir)] if whole else reported
+        _fetch_runs(client, parent, wanted, study_dir, names=ALL_OF_RUNS if whole else OF_RUNS)
     except MlflowException as error:
         raise _unreadable(name, error) from None
     records = {record.digest: record for record in study_dir.records()}
@@ -73,11 +77,7 @@ def restore_study(name: str, home_dir: Path, uri: str | None, in_home: Sequence[
         )
     study_dir.path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetched-", dir=study_dir.path.parent) as folder:
-        found = fetch_study(name, Path(folder), home_dir=home_dir, uri=uri, in_home=in_home)
-        try:
-            _fetch_rest(open_existing(home_dir, uri), found)
-        except MlflowException as error:
-            raise _unreadable(name, error) from None
+        found = fetch_study(name, Path(folder), home_dir=home_dir, uri=uri, in_home=in_home, whole=True)
         (found.study_dir.path / Path(NEEDED[1]).name).unlink()
         write_record(found.study_dir.card_path, found.card)
         found.study_dir.path.rename(study_dir.path)
@@ -123,24 +123,22 @@ def _unknown(client: MlflowClient, name: str, home_dir: Path, store: str, in_hom
     )
 
 
-def _fetch_rest(client: MlflowClient, found: StudyResults) -> None:
-    """What a comparison does not need: results of searches, and the runs of these with every file."""
-    parent = _study_run(client, found.study.name)
-    assert parent is not None
+def _fetch_searches(client: MlflowClient, parent: Any, study: StudyConfig, card: DatasetCard, study_dir: StudyDir) -> list[str]:
+    """The results of the searches; the digests of their runs."""
     searches = {run.data.tags.get("bertft.search_digest"): run.info.run_id for run in _stage_runs(client, parent, SEARCH)}
     trials: list[str] = []
-    for arm in (name for name, arm in found.study.arms.items() if arm.search is not None):
-        digest = search_digest(found.study, found.card, arm)
+    for arm in (name for name, arm in study.arms.items() if arm.search is not None):
+        digest = search_digest(study, card, arm)
         if (run_id := searches.get(digest)) is None:
             continue
-        folder = found.study_dir.sweep_dir(arm, digest)
+        folder = study_dir.sweep_dir(arm, digest)
         folder.mkdir(parents=True)
         if download(client, run_id, ("result.json",), folder):
             result = read_logged(folder / "result.json", SweepResult, run_id)
             download(client, run_id, tuple(Path(path).name for path in (result.report_path, result.storage_path) if path), folder)
             write_record(folder / "result.json", result)
             trials += [digest for trial in result.trials for digest in trial.run_digests]
-    _fetch_runs(client, parent, [*dict.fromkeys([*found.records, *trials])], found.study_dir, names=ALL_OF_RUNS)
+    return list(dict.fromkeys(trials))
 
 
 def _stage_runs(client: MlflowClient, parent: Any, *stages: str) -> list[Any]:

@@ -202,7 +202,7 @@ def test_a_study_that_cannot_be_fetched_whole_leaves_nothing(home, tmp_path, mon
     def away(*_: object, **__: object) -> None:
         raise MlflowException("connection refused")
 
-    monkeypatch.setattr("tasks.tracking.logged_studies._fetch_rest", away)
+    monkeypatch.setattr("tasks.tracking.logged_studies._fetch_searches", away)
     with pytest.raises(UserError, match="the study 'small' cannot be read from MLflow"):
         fetch_command("small", tmp_path / "other", f"sqlite:///{home / 'mlflow.db'}")
     assert list((tmp_path / "other" / "studies").iterdir()) == []
