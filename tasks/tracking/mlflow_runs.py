@@ -79,9 +79,9 @@ class MlflowRuns:
         self._tag(str(run.info.run_id), tags)
         run.data.tags.update(tags)  # to read the run again would fetch all its metrics
 
-    def end(self, digest: str, status: str) -> None:
-        """End a run that there is: FINISHED, FAILED or KILLED."""
-        end_run(self.client, self._known[digest], status)
+    def end(self, digest: str, status: str, at_ms: int | None = None) -> None:
+        """End a run that there is, now or as of then: FINISHED, FAILED or KILLED."""
+        end_run(self.client, self._known[digest], status, at_ms)
         self._ended[digest] = status
 
     def delete_doubles(self) -> None:

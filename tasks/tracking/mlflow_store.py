@@ -184,7 +184,7 @@ def _killed(client: MlflowClient, run: Run) -> bool:
     return True
 
 
-def end_run(client: MlflowClient, run: Run, status: str = "FINISHED") -> None:
-    """End a run now; where the clock has been set back since, when it began: no run ends before that."""
-    end_time = max(int(time.time() * 1000), run.info.start_time or 0)
+def end_run(client: MlflowClient, run: Run, status: str = "FINISHED", at_ms: int | None = None) -> None:
+    """End a run, now or as of then; where the clock has been set back since, when it began: no run ends before that."""
+    end_time = max(int(time.time() * 1000) if at_ms is None else at_ms, run.info.start_time or 0)
     client.set_terminated(run.info.run_id, status=status, end_time=end_time)

@@ -4,6 +4,7 @@ Every call writes, and raises when the store does.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class MlflowRunLog:
                 client.log_artifact(run_id, str(run_dir / name))
         if (run_dir / "predictions").exists():
             client.log_artifacts(run_id, str(run_dir / "predictions"), "predictions")
-        self._runs.end(record.digest, MLFLOW_STATUS[record.status])
+        self._runs.end(record.digest, MLFLOW_STATUS[record.status], _ended_ms(record))
         self._runs.tag(record.digest, content.end_tags(record) | {LOGGED: record.ended_at})  # last: it says that all is there
         del self._logged[record.digest]
 
@@ -117,7 +118,7 @@ class MlflowRunLog:
             self.log_record(record, parent, time_ms)
             return
         if self._runs.status_of(record.digest) != MLFLOW_STATUS[record.status]:
-            self._runs.end(record.digest, MLFLOW_STATUS[record.status])
+            self._runs.end(record.digest, MLFLOW_STATUS[record.status], _ended_ms(record))
         if self._runs.tag_of(record.digest, PARENT_TAG) != parent:
             self._runs.tag(record.digest, {PARENT_TAG: parent})
 
@@ -190,3 +191,8 @@ def _refuse_damaged(record: RunRecord, run_dir: Path) -> None:
 
 def _curves(run_dir: Path) -> list[dict[str, Any]]:
     return curve_events(run_dir / "curves.jsonl")
+
+
+def _ended_ms(record: RunRecord) -> int:
+    """MLflow's page shows how long a run took; a record may be logged minutes after the run ended."""
+    return int(datetime.fromisoformat(record.ended_at).timestamp() * 1000)

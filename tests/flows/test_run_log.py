@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,12 @@ def test_a_record_is_logged_once_until_it_is_another_record(home):
     end = run.info.end_time
     log.runs.catch_up(better, log.parent_of(better.spec), 3)
     assert home.run_of(better).info.end_time == end
+
+
+def test_a_run_ends_when_it_ended_and_not_when_its_record_was_logged(home):
+    record = home.record().model_copy(update={"ended_at": "2099-01-02T00:00:00+00:00"})
+    home.logged(record)
+    assert home.run_of(record).info.end_time == datetime(2099, 1, 2, tzinfo=UTC).timestamp() * 1000
 
 
 @pytest.mark.parametrize("killed_in", ["end", "tag"])
