@@ -53,6 +53,12 @@ def seal_report(results: StudyResults) -> None:
         path.unlink(missing_ok=True)
 
 
+def seal_again(study_dir: StudyDir) -> None:
+    """Seal the files as they are now, where they have a seal: they say the same in another form."""
+    if (seal := read_seal(study_dir)) is not None:
+        write_record(study_dir.path / SEAL_FILE, seal.model_copy(update={"made": _made(study_dir)}))
+
+
 def _can_be_sealed(results: StudyResults) -> bool:
     """Records of older versions have no checksums of predictions, and the texts of probes are files of the user's."""
     return results.study.probes is None and all(map(_has_checksums, results.records.values()))

@@ -98,16 +98,20 @@ def confusion_tables(results: StudyResults) -> list[Row]:
 
 
 def searches(results: StudyResults) -> list[Row]:
-    """Each search: its trials, what it chose, and the path of its Optuna report relative to this report."""
+    """Each search: its trials, those without a mean last, what it chose, and its Optuna report's path relative to this report."""
     found = []
     for sweep in results.sweeps.values():
         names = list(dict.fromkeys(name for trial in sweep.trials for name in trial.params))
+        search = results.study.arms[sweep.arm].search
+        assert search is not None
         found.append(
             {
                 "sweep": sweep,
                 "said": model_selection_text.search(sweep),
                 "savings": model_selection_text.savings(sweep),
                 "names": names,
+                "trials": sorted(sweep.trials, key=lambda trial: trial.state != "complete"),
+                "n_seeds": search.n_seeds,
                 "link": _link(sweep.report_path, results.study_dir),
             }
         )

@@ -1,24 +1,34 @@
-"""The reports of a home over HTTP on 127.0.0.1, for links from other pages; no other files of it."""
+"""The reports of a home over HTTP on 127.0.0.1, for links from other pages and to MLflow's; no other files of it."""
 
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from bertft_core.report.run_links import with_run_links
 from tasks.report_address import HOST, home_key
 
 LOCAL = (HOST, "localhost")
+AddressesOf = Callable[[str], Mapping[str, str]]
+"""Study → digest of each of its runs → the address of its page in MLflow."""
+
+
+def no_addresses(study: str) -> Mapping[str, str]:
+    """No MLflow is served."""
+    return {}
 
 
 class ReportPages(SimpleHTTPRequestHandler):
     """Serves `/HOME/STUDY/report/FILE` and `/HOME/STUDY/sweep/SEARCH/report.html`, as they lie in a study's folder."""
 
-    def __init__(self, *args: Any, home: Path, **kwargs: Any) -> None:
-        self._home = home.resolve()
+    def __init__(self, *args: Any, home: Path, addresses_of: AddressesOf, **kwargs: Any) -> None:
+        self._home, self._addresses_of = home.resolve(), addresses_of
         super().__init__(*args, **kwargs)
 
     def send_head(self) -> Any:
@@ -26,10 +36,21 @@ class ReportPages(SimpleHTTPRequestHandler):
         if (self.headers.get("Host") or "").partition(":")[0] not in LOCAL:  # another site's name that leads here
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
-        if self._found() is None:
+        found = self._found()
+        if found is None:
             self.send_error(HTTPStatus.NOT_FOUND, "No report of this home", "Is this the home that bertft ui was started with?")
             return None
-        return super().send_head()
+        return super().send_head() if found.suffix != ".html" else self._linked(found)
+
+    def _linked(self, page: Path) -> Any:
+        """A page on which every run leads to MLflow's page of it."""
+        study = page.relative_to(self._home / "studies").parts[0]
+        content = with_run_links(page.read_text(encoding="utf-8"), self._addresses_of(study)).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return BytesIO(content)
 
     def translate_path(self, path: str) -> str:
         """The file, which is there."""
@@ -58,9 +79,9 @@ class ReportPages(SimpleHTTPRequestHandler):
         """Stay silent: the links of the other pages are on the terminal."""
 
 
-def serve_reports(stack: ExitStack, home: Path, port: int) -> None:
-    """Serve the reports of a home until the stack ends."""
-    server = ThreadingHTTPServer((HOST, port), partial(ReportPages, home=home))
+def serve_reports(stack: ExitStack, home: Path, port: int, addresses_of: AddressesOf = no_addresses) -> None:
+    """Serve the reports of a home until the stack ends; their runs lead to the addresses of MLflow's pages."""
+    server = ThreadingHTTPServer((HOST, port), partial(ReportPages, home=home, addresses_of=addresses_of))
     thread = threading.Thread(target=server.serve_forever, daemon=True, name="reports")
     thread.start()
     stack.callback(server.server_close)

@@ -26,7 +26,7 @@ from flows.cli.whichever_first import as_ready
 from tasks.process_environment import use_embedded_prefect
 from tasks.report_address import HOST, REPORTS_PORT, page_address
 from tasks.tracking.moved_home import follow_home
-from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, set_prefect_aside
+from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, digest_in, mlflow_runs, set_prefect_aside
 
 Link = tuple[str, str]
 """What a page shows, and its address."""
@@ -83,7 +83,7 @@ def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path]
         link = f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
         waits.append(partial(_when_ready, f"http://{HOST}:{port}/", server, [link]))
     (reports_port,) = _free_ports(REPORTS_PORT, 1)
-    serve_reports(stack, home, reports_port)
+    serve_reports(stack, home, reports_port, partial(_run_addresses, home, ports[0]))
     for report in sorted(home.glob(f"studies/{study or '*'}/report/report.html")):
         yield f"Report: {report.parts[-3]}", page_address(StudyDir(home, report.parts[-3]), reports_port)
     for links in as_ready(waits):
@@ -139,6 +139,13 @@ def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[Link]:
     runs = f"{base}/{experiment.experiment_id}/runs?workflowType=machine_learning"
     yield "MLflow: its seeds", f"{runs}&{in_address(experiment.tags)}"
     yield "MLflow: the study", runs
+
+
+def _run_addresses(home: Path, port: int, study: str) -> dict[str, str]:
+    """The pages of a study's runs in the home's own MLflow; of one that is kept elsewhere, the report has them already."""
+    newest_last = reversed(mlflow_runs(home, study))
+    pages = {digest_in(run.tags): f"http://{HOST}:{port}/{run.page}" for run in newest_last}
+    return {digest: page for digest, page in pages.items() if digest is not None}
 
 
 def _free_ports(first: int, n: int) -> list[int]:

@@ -7,7 +7,15 @@ from pathlib import Path
 from mlflow.entities import Metric, Run, RunTag
 
 from tasks.process_identity import owner_tags
-from tasks.tracking.mlflow_store import SESSION, end_run, open_store, repair_comparisons, repair_killed_runs, runs_where
+from tasks.tracking.mlflow_store import (
+    SESSION,
+    end_run,
+    open_store,
+    repair_comparisons,
+    repair_killed_runs,
+    run_addresses,
+    runs_where,
+)
 from tasks.tracking.store_files import PARENT_TAG, digest_in
 
 MAX_BATCH = 1000
@@ -39,6 +47,10 @@ class MlflowRuns:
         """The MLflow run with this digest, if there is one."""
         run = self._known.get(digest)
         return None if run is None else str(run.info.run_id)
+
+    def addresses(self, server: str) -> dict[str, str]:
+        """Digest → the page of its run, at this address of MLflow's server."""
+        return run_addresses(self._known.values(), server)
 
     def tag_of(self, digest: str, name: str) -> str | None:
         """A tag of the run with this digest, as it was when the run was last opened, tagged or ended here."""

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,16 @@ from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
 from tasks.mlflow_address import tracking_uri
 from tasks.tracking.moved_home import artifact_location, follow_home
-from tasks.tracking.store_files import COMPARISON, MOVE_IT, STAGE, damage_of_sqlite, is_left, problem_of_sqlite
+from tasks.tracking.store_files import (
+    COMPARISON,
+    MOVE_IT,
+    STAGE,
+    damage_of_sqlite,
+    digest_in,
+    is_left,
+    problem_of_sqlite,
+    run_page,
+)
 
 SESSION = "bertft.session"
 """Tag of a run: the execution that opened it last."""
@@ -137,6 +146,13 @@ def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition:
         if not token:
             break
     return runs
+
+
+def run_addresses(runs: Iterable[Run], server: str) -> dict[str, str]:
+    """Digest of a run, search or study → its page at this address of MLflow's server; of several, that of the newest."""
+    newest_last = sorted(runs, key=lambda run: run.info.start_time or 0)
+    pages = {digest_in(run.data.tags): run_page(run.info.experiment_id, run.info.run_id) for run in newest_last}
+    return {digest: f"{server}/{page}" for digest, page in pages.items() if digest is not None}
 
 
 def download(client: MlflowClient, run_id: str, names: Collection[str], folder: Path) -> set[str]:

@@ -31,7 +31,7 @@ OF_SEVERAL = "comparisons"
 STUDIES = "bertft.studies"
 """Tag of a comparison: the names of its studies, joined by a comma and a space."""
 MLFLOW = """
-    SELECT runs.run_uuid, runs.name, runs.status FROM runs JOIN experiments USING (experiment_id)
+    SELECT runs.run_uuid, runs.name, runs.status, experiments.experiment_id FROM runs JOIN experiments USING (experiment_id)
     WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC
 """
 MLFLOW_TAGS = "SELECT key, value FROM tags WHERE run_uuid = ?"
@@ -50,6 +50,18 @@ class TrackedRun(NamedTuple):
     """Tags of MLflow, labels of Prefect."""
     id: str = ""
     """MLflow's."""
+    experiment_id: str = ""
+    """MLflow's."""
+
+    @property
+    def page(self) -> str:
+        """The run's page below the address of MLflow's server."""
+        return run_page(self.experiment_id, self.id)
+
+
+def run_page(experiment_id: str, run_id: str) -> str:
+    """The page of a run below the address of MLflow's server."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}"
 
 
 MOVE_IT = "move it away: mv {path} {path}.damaged"
@@ -129,7 +141,10 @@ def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
     try:
         with _opened(home_dir / "mlflow.db") as database:
             rows = database.execute(MLFLOW, (study,)).fetchall()
-            return [TrackedRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,))), run) for run, name, status in rows]
+            return [
+                TrackedRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,))), run, str(experiment))
+                for run, name, status, experiment in rows
+            ]
     except sqlite3.DatabaseError:
         return []
 

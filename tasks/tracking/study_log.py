@@ -7,14 +7,16 @@ from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudySummary, SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE
 from bertft_core.report.report_seal import read_seal
+from bertft_core.report.run_links import link_report
 from bertft_core.storage.study_dir import StudyDir
+from tasks.mlflow_address import browser_address
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.comparison_log import write_comparison_on
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.provenance import provenance_files, provenance_tags
 from tasks.tracking.run_log import MlflowRunLog
 from tasks.tracking.shared_view import TAG, shared_view
-from tasks.tracking.store_files import LOGGED, PARENT_TAG
+from tasks.tracking.store_files import LOGGED, PARENT_TAG, run_page
 from tasks.tracking.verdicts import fetch_verification
 
 PARENT, SEARCH = "study", "search"
@@ -47,7 +49,7 @@ class StudyLog:
     @property
     def page(self) -> str:
         """The study's own run below the address of MLflow's server."""
-        return f"#/experiments/{self._runs.experiment_id}/runs/{self._parent}"
+        return run_page(self._runs.experiment_id, self._parent)
 
     @property
     def report_page(self) -> str:
@@ -106,6 +108,8 @@ class StudyLog:
             self._runs.client.set_experiment_tag(self._runs.experiment_id, tag, value)
         if summary.comparison is not None:
             write_comparison_on(self._runs.client, self._parent, summary.comparison)
+        if (server := browser_address(self._study.tracking.uri)) is not None:
+            link_report(self._study_dir, self._runs.addresses(server))
         for path in sorted(self._study_dir.report_dir.iterdir()):
             self._runs.client.log_artifact(self._parent, str(path), "report")
         if (seal := read_seal(self._study_dir)) is not None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertft_core.config import StudyConfig
-from bertft_core.config.addresses import without_password
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.storage.study_dir import StudyDir
+from tasks.mlflow_address import browser_address
 from tasks.tracking.store_files import digest_in, mlflow_runs
 from tasks.tracking.writer_thread import AWAY_SECONDS, Writer
 
@@ -58,8 +58,8 @@ class Tracker:
         return None if self._log is None else self._address_of(self._log.report_page)
 
     def _address_of(self, page: str) -> str | None:
-        uri = self._study.tracking.uri or ""
-        return f"{without_password(uri).rstrip('/')}/{page}" if uri.startswith("http") else None
+        server = browser_address(self._study.tracking.uri)
+        return None if server is None else f"{server}/{page}"
 
     def _post(self, job: Callable[[StudyLog], object], *, must: bool = True) -> None:
         def write() -> None:

@@ -11,8 +11,10 @@ from bertft_core.config import UserError
 from bertft_core.config.addresses import shown
 from bertft_core.records.verification_record import VERIFICATION_FILE, RunVerdict, Verification
 from bertft_core.report.prose import run_diff_text, verification_text
-from bertft_core.storage.study_dir import read_record, write_verification
-from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
+from bertft_core.report.run_links import link_report
+from bertft_core.storage.study_dir import StudyDir, read_record, write_verification
+from tasks.mlflow_address import browser_address
+from tasks.tracking.mlflow_store import MlflowException, download, open_existing, run_addresses, runs_where
 from tasks.tracking.store_files import PARENT_TAG, STAGE
 
 MAX_TAG = 4000
@@ -60,6 +62,9 @@ def log_verdicts(
                 tag_run(client, runs[0].info.run_id, verdict)
             else:
                 missing.append(f"the store has no run {verdict.title}")
+        if (server := browser_address(uri)) is not None:
+            runs = runs_where(client, found.experiment_id, "")
+            link_report(StudyDir(home_dir, experiment), run_addresses(runs, server))
         for parent in runs_where(client, found.experiment_id, f"tags.`bertft.study_digest` = '{study_digest}'"):
             _log_on_parent(client, parent.info.run_id, study_path)
         return missing

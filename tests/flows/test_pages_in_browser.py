@@ -18,7 +18,7 @@ import pytest
 from bertft_core.report.prose import study_title
 from flows.cli.embedded_server import free_port
 from tasks.tracking.shared_view import in_address
-from tests.helpers.browser import SCREENS, Seen, chromium, contrast
+from tests.helpers.browser import PATIENCE_MS, SCREENS, Seen, chromium, contrast
 from tests.helpers.study_commands import FEATURES, Started, TinyStudy, clean_environment, still_alive
 
 SHOWN = ("MLflow: its seeds", "Prefect: the study", "Report: tiny")
@@ -92,6 +92,20 @@ def test_the_report_opens_from_prefects_page(browser, pages, tmp_path):
         page.screenshot(path=tmp_path / "artifact.png")
         page.goto(link.get_attribute("href"))
         assert page.locator("#answer").is_visible()
+
+
+@pytest.mark.slow
+def test_a_run_of_the_report_leads_to_its_page_in_mlflow(browser, pages, tmp_path):
+    with Seen(browser, pages.links["Report: tiny"] + "#seeds") as seen:
+        links = seen.page.locator("#seeds a.run")
+        assert links.count() == len(SEEDS)
+        with seen.page.context.expect_page() as opened:
+            links.first.click()
+        run = opened.value
+        run.set_default_timeout(PATIENCE_MS)
+        run.get_by_text("features · seed 000").first.wait_for()
+        run.screenshot(path=tmp_path / "run.png")
+        run.close()
 
 
 def names(seen: Seen) -> list[str]:

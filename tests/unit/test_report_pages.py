@@ -15,7 +15,8 @@ from flows.cli.report_pages import serve_reports
 from tasks.report_address import home_key, page_address, report_link
 
 SEARCH = "sweep/full-1a2b3c4d/report.html"
-FILES = {"report/report.html": "answer", "report/tables/results.csv": "table", SEARCH: "search", "config.json": "secret"}
+RUN = '<span class="run" data-run="0a">0a</span>'
+FILES = {"report/report.html": f"answer {RUN}", "report/tables/results.csv": "table", SEARCH: "search", "config.json": "secret"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def home(tmp_path_factory) -> Path:
 def pages(home) -> Iterator[httpx.Client]:
     port = free_port()
     with ExitStack() as stack:
-        serve_reports(stack, home, port)
+        serve_reports(stack, home, port, {"my study": {"0a": "http://127.0.0.1:5000/#/run"}}.__getitem__)
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}/{home_key(home)}/", trust_env=False))
         yield client
 
@@ -42,9 +43,14 @@ def pages(home) -> Iterator[httpx.Client]:
 def test_the_address_of_a_report_is_that_of_the_page(pages, home):
     address = page_address(StudyDir(home, "my study"), pages.base_url.port or 0)
     answer = pages.get(address)
-    assert (answer.status_code, answer.text) == (200, "answer")
-    assert answer.headers["content-type"] == "text/html"
+    assert (answer.status_code, answer.text.partition(" ")[0]) == (200, "answer")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_runs_of_a_report_lead_to_mlflow(pages):
+    link = '<a class="run" data-run="0a" href="http://127.0.0.1:5000/#/run" target="_blank" rel="noopener">0a</a>'
+    assert pages.get("my%20study/report/report.html").text == f"answer {link}"
 
 
 def test_a_link_from_the_report_to_a_table_or_a_search_leads_on(pages):

@@ -133,7 +133,8 @@ def test_the_table_has_every_trial_and_the_chosen_one_stands_out(written, done, 
     (row,) = re.findall(r'<tr class="best">(.*?)</tr>', written, flags=re.DOTALL)
     cells = [cell.strip() for cell in re.findall(r"<td>(.*?)</td>", row)]
     learning_rate, batch_size = f"{best.params['learning_rate']:.4g}", str(best.params["batch_size"])
-    per_seed = ", ".join(f"{score:.4f}" for score in best.scores)
+    of_runs = zip(best.run_digests, best.scores, strict=True)
+    per_seed = ", ".join(f'<span class="run" data-run="{digest}">{score:.4f}</span>' for digest, score in of_runs)
     training = f"{30 * len(best.scores):.1f} s"
     assert cells == [str(best.number), "complete", learning_rate, batch_size, f"{best.score:.4f}", per_seed, training]
     assert f"mean best validation accuracy {result.best_score:.4f}" in page.text

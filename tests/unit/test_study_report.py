@@ -15,6 +15,7 @@ from bertft_core.report.curve_bands import band_of
 from bertft_core.report.drawings.lines import Line, line_plot
 from bertft_core.report.drawings.ranges import padded
 from bertft_core.report.drawings.seed_points import ArmRow, SeedPoint, seed_plot
+from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import study_text
 from bertft_core.report.run_curves import loss_curve, loss_curves
 from bertft_core.report.study_as_yaml import study_yaml
@@ -64,6 +65,17 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
     expected = "seeds, cost, curves, bands, reliability of each arm, seeds needed, best, the pair, its seeds, other metrics, maps"
     assert page.tags.count("svg") == 3 + 1 + 2 * 2 + 2 + 2 + 2 + 4 + 7 + 3, expected
     assert page.tags.count("circle") >= 3 * 6
+
+
+def test_a_trial_without_all_its_seeds_has_no_mean_and_comes_last(tmp_path):
+    text = write_small_report(tmp_path)[0].read_text()
+    table = text[text.index('aria-label="Trials of full"') :].partition("</tbody>")[0]
+    complete, pruned, failed = re.findall(r"<tr.*?</tr>", table.partition("<tbody>")[2], flags=re.DOTALL)
+    scores = [re.search('<td class="n strong">(.*?)</td>', row)[1] for row in (complete, pruned, failed)]
+    assert scores == ["0.850", numbers.ABSENT, numbers.ABSENT]
+    assert ["seeds)" in row for row in (complete, pruned, failed)] == [False, True, True]
+    assert '0.600 <span class="note">(1 of 2 seeds)' in pruned
+    assert "(0 of 2 seeds)" in failed
 
 
 def test_the_report_needs_nothing_from_outside(tmp_path):
