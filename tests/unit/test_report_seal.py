@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bertft_core.evaluation.summarize import evaluated
 from bertft_core.report import report_seal
 from bertft_core.report.report_seal import SEAL_FILE, sealed_summary
 from bertft_core.report.study_report import write_report_once
-from bertft_core.storage.study_dir import file_sha256, write_record
+from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
-from tests.helpers.evaluated_studies import make_results
-
-
-def made(tmp_path):
-    """Results whose records know their files, with summary and report."""
-    results = make_results(tmp_path, {"low": [0.6, 0.65, 0.7], "high": [0.8, 0.75, 0.85]})
-    records = {}
-    for digest, record in results.records.items():
-        folder = results.run_dir_of(digest)
-        files = {name: file_sha256(folder / name) for splits in record.predictions.values() for name in splits.values()}
-        records[digest] = record.model_copy(update={"files": files})
-        write_record(folder / "record.json", records[digest])
-    results = evaluated(StudyResults(results.study, results.card, results.study_dir, records, results.planned))
-    write_record(results.study_dir.summary_path, results.summary)
-    write_report_once(results)
-    return results
+from tests.helpers.evaluated_studies import make_results, sealed_results
 
 
 def test_the_summary_is_taken_from_disk_and_no_file_is_written(tmp_path):
-    results = made(tmp_path)
+    results = sealed_results(tmp_path)
     page = results.study_dir.report_dir / "report.html"
     before = page.stat().st_mtime_ns
     assert sealed_summary(results) == results.summary
@@ -64,13 +48,13 @@ def _lost_seal(results, monkeypatch):
 
 @pytest.mark.parametrize("change", [_other_record, _other_page, _lost_table, _other_code, _damaged_summary, _lost_seal])
 def test_after_a_change_they_are_made_again(tmp_path, monkeypatch, change):
-    results = made(tmp_path)
+    results = sealed_results(tmp_path)
     change(results, monkeypatch)
     assert sealed_summary(results) is None
 
 
 def test_a_study_with_other_seeds_is_evaluated_again(tmp_path):
-    results = made(tmp_path)
+    results = sealed_results(tmp_path)
     fewer = StudyResults(results.study, results.card, results.study_dir, results.records, results.planned[:-2])
     assert sealed_summary(fewer) is None
 

@@ -11,8 +11,8 @@ from bertft_core.report.report_seal import sealed_summary
 from bertft_core.report.run_links import link_report, with_run_links
 from tasks.mlflow_address import browser_address
 from tasks.tracking.mlflow_store import run_addresses
+from tests.helpers.evaluated_studies import sealed_results
 from tests.helpers.report_pages import Page
-from tests.unit.test_report_seal import made
 
 TWO = 'a <span class="run" data-run="0a"><code title="0a">0a</code></span>, b <span class="run" data-run="0b">0b</span>'
 
@@ -30,7 +30,7 @@ def test_a_run_with_an_address_becomes_a_link_and_another_stays():
 
 
 def test_every_run_of_the_table_gets_its_link_and_the_report_stays_sealed(tmp_path):
-    results = made(tmp_path)
+    results = sealed_results(tmp_path)
     path = results.study_dir.report_dir / "report.html"
     plain = path.read_text()
     assert [link for link in Page(plain).links if not link.startswith("#")] == [], "a link on disk would be dead"
