@@ -10,6 +10,7 @@ from bertft_core.records import StudySummary
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
 from flows.flow_settings import OPTIONS, explained, show_moved, study_name
+from flows.forms import AnyConfig
 from flows.run_study import carry_out
 from flows.study_command import read_command
 from tasks.process_environment import settle_environment
@@ -17,16 +18,16 @@ from tasks.process_environment import settle_environment
 
 @flow(name="update-study", **OPTIONS, flow_run_name=study_name)
 @explained
-def update_study(config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None) -> State[Any]:
+def update_study(config: AnyConfig = "quickstart", overrides: tuple[str, ...] = (), home: str = "") -> State[Any]:
     """Run a study whose data may have changed; an artifact compares its scores with those of the data before.
 
     Args:
-        config: A whole config, or the path of a YAML file on the worker's machine.
+        config: A ready study, the path of a YAML file on the worker's machine, or a whole config.
         overrides: Changes to the config, each `dotted.key=value`.
         home: The folder where everything lies on the worker's machine; empty for $BERTFT_HOME, else ./bertft-home.
     """
     settle_environment()
-    command = read_command(config, overrides or [], home, force=False)
+    command = read_command(config, overrides, home, force=False)
     before = read_record(command.dir.summary_path, StudySummary)
     summary = carry_out(command).results.summary
     if before is None or before.data_fingerprint == summary.data_fingerprint:

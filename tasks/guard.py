@@ -1,10 +1,12 @@
 """A small process beside a study: when the study's own is killed, it marks the MLflow runs left RUNNING as KILLED.
 
-It waits on its stdin, which ends with its parent, and imports MLflow only if it has something to do.
+It waits on its stdin, which ends with its parent. Only for a store that is not the home's own file does it import MLflow, which
+takes seconds.
 """
 
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -41,6 +43,9 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     """Wait for the parent's last word; end its runs when there was none, in a store that is still there."""
     if sys.stdin.buffer.read() == GOODBYE:
         return
+    own = Path(home_dir) / "mlflow.db"
+    if not uri and (not own.exists() or _marked(own, session)):
+        return
     from tasks.mlflow_address import tracking_uri
     from tasks.tracking.mlflow_store import MlflowClient, is_there, repair_killed_runs
 
@@ -51,6 +56,17 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     found = client.get_experiment_by_name(study)
     if found is not None:
         repair_killed_runs(client, str(found.experiment_id), session=session)
+
+
+def _marked(store: Path, session: str) -> bool:
+    """Whether the file could be written without MLflow, which tries for longer."""
+    from tasks.tracking.store_files import mark_killed
+
+    try:
+        mark_killed(store, session)
+    except sqlite3.DatabaseError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from tasks.tracking.moved_home import artifact_location, follow_home
 from tasks.tracking.store_files import (
     COMPARISON,
     MOVE_IT,
+    SESSION,
     STAGE,
     damage_of_sqlite,
     digest_in,
@@ -35,9 +36,6 @@ from tasks.tracking.store_files import (
     problem_of_sqlite,
     run_page,
 )
-
-SESSION = "bertft.session"
-"""Tag of a run: the execution that opened it last."""
 
 for _name in ("mlflow", "mlflow.transformers", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)

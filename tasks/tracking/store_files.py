@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ from tasks.process_identity import owner_in
 
 MLFLOW_STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 """A record's status → MLflow's; the tag `bertft.status` says it exactly. KILLED is a run without a record."""
+SESSION = "bertft.session"
+"""Tag of a run: the execution that opened it last."""
 LOGGED = "bertft.logged"
 """Tag of what is completely in MLflow: of a run when it ended, of a search the number of its trials, of a study its seal."""
 MODEL = "bertft.model"
@@ -35,6 +38,10 @@ MLFLOW = """
     WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC
 """
 MLFLOW_TAGS = "SELECT key, value FROM tags WHERE run_uuid = ?"
+MARK_KILLED = """
+    UPDATE runs SET status = 'KILLED', end_time = max(?, start_time) WHERE status = 'RUNNING' AND lifecycle_stage = 'active'
+    AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)
+"""
 PREFECT = """
     SELECT flow_run.name, flow_run.state_type, flow_run.labels, flow_run.parameters FROM flow_run
     JOIN flow ON flow.id = flow_run.flow_id WHERE flow.name = 'run-study' AND flow_run.name = ?
@@ -147,6 +154,16 @@ def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
             ]
     except sqlite3.DatabaseError:
         return []
+
+
+def mark_killed(path: Path, session: str) -> None:
+    """Mark the runs of a session that were left RUNNING in an `mlflow.db` as KILLED, as MLflow does.
+
+    To import MLflow takes seconds, many on a busy machine, and one that goes down does not have them. Raises
+    `sqlite3.DatabaseError`.
+    """
+    with _opened(path) as database, database:
+        database.execute(MARK_KILLED, (int(time.time() * 1000), SESSION, session))
 
 
 def digest_in(tags: Mapping[str, str]) -> str | None:

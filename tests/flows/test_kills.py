@@ -90,7 +90,8 @@ def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new
 def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
     study = new_study(**LONG, execution=ONE_SLOT)
     started = study.start()
-    started.until(study.checkpoints, "the first run had a checkpoint")
+    # a study trains before MLflow's store is open
+    started.until(lambda: study.checkpoints() and study.runs(), "the first run had a checkpoint")
     below = started.end(how)
     assert started.wait() == code, started.stderr
     assert still_alive(below, within_seconds=15) == []

@@ -56,6 +56,33 @@ def test_the_guard_of_a_killed_study_makes_nothing_in_a_home_that_was_deleted(tm
     assert list(tmp_path.rglob("*")) == [home]
 
 
+GUARDED = """
+import sys
+from tasks.guard import watch
+watch(*sys.argv[1:])
+assert "mlflow" not in sys.modules, "on a busy machine its import takes longer than a shutdown"
+"""
+
+
+@pytest.mark.usefixtures("copied_mlflow_store")
+def test_the_guard_ends_the_runs_of_its_session_and_no_others(tmp_path):
+    client, experiment = open_store(tmp_path, None, "small")
+    later = 10 * int(time.time() * 1000)
+
+    def run(session: str, start_time: int | None = None, status: str | None = None) -> str:
+        made = client.create_run(experiment, tags={"bertft.session": session}, start_time=start_time).info.run_id
+        if status is not None:
+            client.set_terminated(made, status)
+        return str(made)
+
+    left, of_the_future, done, other = run("mine"), run("mine", later), run("mine", status="FINISHED"), run("another")
+    subprocess.run([sys.executable, "-c", GUARDED, str(tmp_path), "", "small", "mine"], input=b"", check=True)
+    found = {name: client.get_run(name).info for name in (left, of_the_future, done, other)}
+    assert [info.status for info in found.values()] == ["KILLED", "KILLED", "FINISHED", "RUNNING"]
+    assert found[left].start_time <= found[left].end_time <= time.time() * 1000
+    assert (found[of_the_future].end_time, found[other].end_time) == (later, None), "no run ends before it began"
+
+
 @pytest.mark.usefixtures("copied_mlflow_store")
 @pytest.mark.parametrize("killed", [False, True])
 def test_no_run_ends_before_it_began_when_the_clock_is_set_back(tmp_path, monkeypatch, killed):
