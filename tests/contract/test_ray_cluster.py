@@ -185,6 +185,27 @@ def test_a_killed_driver_leaves_nothing_behind_and_its_run_goes_on(lab, tmp_path
     again.end()
 
 
+def test_a_node_whose_raylet_dies_as_it_starts_is_started_again(lab):
+    """As on a busy machine, where a raylet may fail one of its own start-up checks."""
+    lab.kill_all_in(2)
+    killed: list[int] = []
+
+    def kill() -> None:
+        assert becomes(lambda: lab.raylets_in(2), START_SECONDS)
+        killed.extend(lab.raylets_in(2))
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    lab.start_node(2)
+    killer.join()
+    assert killed
+    assert lab.is_up(2)
+    assert lab.raylets_in(2)
+    assert not set(lab.raylets_in(2)) & set(killed)
+
+
 def test_a_cluster_is_not_joined_without_its_token(lab):
     without = {name: value for name, value in lab.environment.items() if not name.startswith("RAY_AUTH")}
     asked = {"folder": str(lab.path / "driver" / "open"), "store": lab.store, "address": lab.address}

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +26,11 @@ from tests.helpers.waiting import becomes
 PORT = 6399
 HEAD = "10.77.0.1"
 START_SECONDS = 300.0
-"""On a machine that is busy."""
+"""On a machine that is busy, all attempts together."""
+START_ATTEMPTS = 4
+"""On a busy machine a raylet may fail one of its own start-up checks; `ray start` then waits for it in vain, or gives up."""
+SETTLE_SECONDS = 2.0
+"""`ray start --block` looks once a second whether its raylet is alive."""
 AGENT_PORTS = [
     "--dashboard-agent-grpc-port=52366",
     "--dashboard-agent-listen-port=52365",
@@ -150,6 +155,10 @@ class RayLab:
         """Those of them that train, or hold a slot."""
         return [pid for pid in self.pids_in(i) if any(word in command_of(pid) for word in ("training.worker", "NodeActor"))]
 
+    def raylets_in(self, i: int) -> list[int]:
+        """The process that makes a machine a node."""
+        return [pid for pid in self.pids_in(i) if "/raylet/raylet " in command_of(pid)]
+
     def _namespace(self, i: int) -> str:
         return f"rl{self._id}-{i}"
 
@@ -169,6 +178,22 @@ class RayLab:
             run("ip", "-n", node, "link", "set", "eth0", "up")
 
     def _start(self, i: int, words: list[str], hidden: tuple[Path, ...] | list[Path]) -> None:
+        """Again where it died while it started; fails with what each attempt wrote."""
+        deadline, logs = time.monotonic() + START_SECONDS, []
+        for _ in range(START_ATTEMPTS):
+            log = self.path / f"ray-{i}-{len(list(self.path.glob(f'ray-{i}-*.log')))}.log"
+            logs.append(log)
+            self._launch(i, words, hidden, log)
+            if self._comes_up(i, log, deadline):
+                return
+            logs += self._raylet_logs(i)
+            self.kill_all_in(i)
+            if time.monotonic() > deadline:
+                break
+        written = "\n".join(f"{log}:\n{log.read_text()[-4000:]}" for log in logs)
+        pytest.fail(f"machine {i} of the cluster did not start\n{written}", pytrace=False)
+
+    def _launch(self, i: int, words: list[str], hidden: tuple[Path, ...] | list[Path], log: Path) -> None:
         temp_dir = self.path / "ray" / str(i)
         ray = [
             *RAY,
@@ -183,11 +208,25 @@ class RayLab:
         script = "".join(f"mount -t tmpfs tmpfs {folder} && " for folder in hidden) + 'exec "$@"'
         command = ["ip", "netns", "exec", self._namespace(i), "unshare", "--mount", "sh", "-c", script, "sh", *ray]
         environment = self.environment | {"BERTFT_NODE_HOME": str(self.path / f"node{i}")}
-        log = self.path / f"ray-{i}.log"
         with log.open("w") as file:
             self._started[i] = subprocess.Popen(["nice", "-n", "5", *command], env=environment, stdout=file, stderr=file)
-        assert becomes(lambda: STARTED in log.read_text() or not self.is_up(i), START_SECONDS), log.read_text()
-        assert self.is_up(i), log.read_text()
+
+    def _comes_up(self, i: int, log: Path, deadline: float) -> bool:
+        """Whether `ray start` says so in time, and its raylet is still alive a moment later."""
+        raylets: set[int] = set()
+
+        def lost() -> bool:
+            alive = self.raylets_in(i)
+            raylets.update(alive)
+            return not self.is_up(i) or bool(raylets and not alive)
+
+        if not becomes(lambda: STARTED in log.read_text() or lost(), deadline - time.monotonic(), every=0.2):
+            return False
+        return not becomes(lost, SETTLE_SECONDS, every=0.2)
+
+    def _raylet_logs(self, i: int) -> list[Path]:
+        """Of the last attempt."""
+        return sorted(log.resolve() for log in self.path.glob(f"ray/{i}/session_latest/logs/raylet.*"))
 
 
 @contextlib.contextmanager

@@ -29,14 +29,14 @@ class StudyLab(RayLab):
         if engine != "local":
             address = self.address if engine == "ray" else POOL
             stored = {"store": f"{self.store}/{name}-{engine}", "upload_every_seconds": 0.5}
-            execution |= {"engine": engine, "address": address, **stored}
+            execution = {"engine": engine, "address": address, **stored} | execution
         folder = self.path / "driver" / f"{name}-{engine}"
         environment = clean_environment() | self.variables | (self.of_pool if engine == "work_pool" else {})
         return TinyStudy(folder, shared, environment, **changes, execution=execution)
 
     def start(self, study: TinyStudy, *options: str) -> Started:
         words = ["-m", "flows.cli.app", "run", str(study.config), *options, "--home", str(study.home)]
-        return Started([*self.beside_head, sys.executable, *words], study.environment, study.config.parent / "stderr.txt")
+        return Started([*self.beside_head, sys.executable, *words], study.environment, study.home.parent / "stderr.txt")
 
     def finish(self, study: TinyStudy) -> str:
         """Run it to its end; what it wrote to stderr."""
