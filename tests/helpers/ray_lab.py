@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import pytest
 
 from tests.helpers.waiting import becomes
@@ -179,22 +180,19 @@ class RayLab:
 
     def _start(self, i: int, words: list[str], hidden: tuple[Path, ...] | list[Path]) -> None:
         """Again where it died while it started; fails with what each attempt wrote."""
-        deadline, logs = time.monotonic() + START_SECONDS, []
-        for _ in range(START_ATTEMPTS):
-            log = self.path / f"ray-{i}-{len(list(self.path.glob(f'ray-{i}-*.log')))}.log"
-            logs.append(log)
+        deadline, log = time.monotonic() + START_SECONDS, self.path / f"ray-{i}.log"
+        written: list[str] = []
+        while len(written) < START_ATTEMPTS and time.monotonic() < deadline:
+            shutil.rmtree(self._temp_dir(i), ignore_errors=True)
             self._launch(i, words, hidden, log)
             if self._comes_up(i, log, deadline):
                 return
-            logs += self._raylet_logs(i)
+            written.append("\n".join(f"{path.name}:\n{path.read_text()[-4000:]}" for path in (log, *self._raylet_logs(i))))
             self.kill_all_in(i)
-            if time.monotonic() > deadline:
-                break
-        written = "\n".join(f"{log}:\n{log.read_text()[-4000:]}" for log in logs)
-        pytest.fail(f"machine {i} of the cluster did not start\n{written}", pytrace=False)
+        attempts = "\n".join(f"attempt {n}\n{text}" for n, text in enumerate(written, start=1))
+        pytest.fail(f"machine {i} of the cluster did not start\n{attempts}", pytrace=False)
 
     def _launch(self, i: int, words: list[str], hidden: tuple[Path, ...] | list[Path], log: Path) -> None:
-        temp_dir = self.path / "ray" / str(i)
         ray = [
             *RAY,
             "start",
@@ -202,7 +200,7 @@ class RayLab:
             *words,
             *AGENT_PORTS,
             "--object-store-memory=80000000",
-            f"--temp-dir={temp_dir}",
+            f"--temp-dir={self._temp_dir(i)}",
             "--disable-usage-stats",
         ]
         script = "".join(f"mount -t tmpfs tmpfs {folder} && " for folder in hidden) + 'exec "$@"'
@@ -213,20 +211,26 @@ class RayLab:
 
     def _comes_up(self, i: int, log: Path, deadline: float) -> bool:
         """Whether `ray start` says so in time, and its raylet is still alive a moment later."""
-        raylets: set[int] = set()
 
-        def lost() -> bool:
-            alive = self.raylets_in(i)
-            raylets.update(alive)
-            return not self.is_up(i) or bool(raylets and not alive)
+        def is_lost() -> bool:
+            return not self.is_up(i) or self._has_dead_raylet(i)
 
-        if not becomes(lambda: STARTED in log.read_text() or lost(), deadline - time.monotonic(), every=0.2):
-            return False
-        return not becomes(lost, SETTLE_SECONDS, every=0.2)
+        becomes(lambda: STARTED in log.read_text() or is_lost(), deadline - time.monotonic(), every=0.2)
+        return STARTED in log.read_text() and not becomes(is_lost, SETTLE_SECONDS, every=0.2)
+
+    def _has_dead_raylet(self, i: int) -> bool:
+        """`ray start` does not look at its child while it waits for the node to be known: a zombie stays."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self._started[i].pid).children()
+            return any(child.name() == "raylet" and child.status() == psutil.STATUS_ZOMBIE for child in children)
+        return False
 
     def _raylet_logs(self, i: int) -> list[Path]:
-        """Of the last attempt."""
-        return sorted(log.resolve() for log in self.path.glob(f"ray/{i}/session_latest/logs/raylet.*"))
+        """Of the attempt that was last."""
+        return sorted(self._temp_dir(i).glob("session_latest/logs/raylet.*"))
+
+    def _temp_dir(self, i: int) -> Path:
+        return self.path / "ray" / str(i)
 
 
 @contextlib.contextmanager
