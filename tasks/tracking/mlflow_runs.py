@@ -65,13 +65,15 @@ class MlflowRuns:
         """Whether the run's settings were logged when it was first opened."""
         return bool(self._known[digest].data.params)
 
-    def open(self, digest: str, name: str, tags: dict[str, str], parent: str | None = None) -> str:
-        """The id of the run with this digest, RUNNING: the one there is, or a new one."""
+    def open(
+        self, digest: str, name: str, tags: dict[str, str], parent: str | None = None, *, since_ms: int | None = None
+    ) -> str:
+        """The id of the run with this digest, RUNNING: the one there is, or a new one that began then, or now."""
         self._ended.pop(digest, None)
         tags = tags | self._mine() | ({} if parent is None else {PARENT_TAG: parent})
         run_id = self.id_of(digest)
         if run_id is None:
-            self._known[digest] = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+            self._known[digest] = self.client.create_run(self.experiment_id, start_time=since_ms, tags=tags, run_name=name)
             return str(self._known[digest].info.run_id)
         self._tag(run_id, tags)  # first, so that the guard of an earlier session does not take it for its own
         self.client.update_run(run_id, status="RUNNING")

@@ -42,10 +42,10 @@ class MlflowRunLog:
         self._logged: dict[str, dict[str, set[int]]] = {}
         """Run digest → kind of event → the steps of which MLflow has the curves."""
 
-    def begin(self, spec: RunSpec, parent: str) -> str:
-        """Open the run's MLflow run, with its settings; its id."""
+    def begin(self, spec: RunSpec, parent: str, since_ms: int | None = None) -> str:
+        """Open the run's MLflow run, with its settings; its id. It is a new one of a run that began then, where there is none."""
         known = self._runs.id_of(spec.digest)
-        run_id = self._runs.open(spec.digest, spec.title, content.run_tags(spec), parent)
+        run_id = self._runs.open(spec.digest, spec.title, content.run_tags(spec), parent, since_ms=since_ms)
         if spec.digest not in self._logged:
             if not self._runs.has_params(spec.digest):
                 own = {} if self.card is None else content.data_params(spec, self.card.of_run(spec))
@@ -96,7 +96,7 @@ class MlflowRunLog:
         if now is not None and now.ended_at > record.ended_at:
             return
         spec, run_dir = record.spec, self._study_dir.run_dir(record.digest)
-        run_id = self.begin(spec, parent)
+        run_id = self.begin(spec, parent, _ms(record.started_at))
         untrained = [] if record.untrained is None else [{"kind": "untrained"} | record.untrained.model_dump()]
         self.log_events(spec, [*untrained, *_curves(run_dir)], time_ms, content.record_metrics(record, every=self._every))
         client = self._runs.client
@@ -105,7 +105,7 @@ class MlflowRunLog:
                 client.log_artifact(run_id, str(run_dir / name))
         if (run_dir / "predictions").exists():
             client.log_artifacts(run_id, str(run_dir / "predictions"), "predictions")
-        self._runs.end(record.digest, MLFLOW_STATUS[record.status], _ended_ms(record))
+        self._runs.end(record.digest, MLFLOW_STATUS[record.status], _ms(record.ended_at))
         self._runs.tag(record.digest, content.end_tags(record) | {LOGGED: record.ended_at})  # last: it says that all is there
         del self._logged[record.digest]
 
@@ -118,7 +118,7 @@ class MlflowRunLog:
             self.log_record(record, parent, time_ms)
             return
         if self._runs.status_of(record.digest) != MLFLOW_STATUS[record.status]:
-            self._runs.end(record.digest, MLFLOW_STATUS[record.status], _ended_ms(record))
+            self._runs.end(record.digest, MLFLOW_STATUS[record.status], _ms(record.ended_at))
         if self._runs.tag_of(record.digest, PARENT_TAG) != parent:
             self._runs.tag(record.digest, {PARENT_TAG: parent})
 
@@ -193,6 +193,6 @@ def _curves(run_dir: Path) -> list[dict[str, Any]]:
     return curve_events(run_dir / "curves.jsonl")
 
 
-def _ended_ms(record: RunRecord) -> int:
+def _ms(time: str) -> int:
     """MLflow's page shows how long a run took; a record may be logged minutes after the run ended."""
-    return int(datetime.fromisoformat(record.ended_at).timestamp() * 1000)
+    return int(datetime.fromisoformat(time).timestamp() * 1000)

@@ -106,7 +106,7 @@ class Tracker:
     def run_of(self, spec: RunSpec) -> Iterator[Callable[[dict[str, Any]], None]]:
         """A listener for the events of a run; curves reach MLflow in batches while it trains, larger ones where it is slow."""
         pending: list[dict[str, Any]] = []
-        flushed_at, waits_since = time.monotonic(), 0.0
+        began, flushed_at, waits_since = _now_ms(), time.monotonic(), 0.0
 
         def flush() -> None:
             nonlocal waits_since
@@ -130,7 +130,7 @@ class Tracker:
                 flush()
                 flushed_at = now
 
-        self._post(lambda log: log.runs.begin(spec, log.parent_of(spec)), must=False)
+        self._post(lambda log: log.runs.begin(spec, log.parent_of(spec), began), must=False)
         try:
             yield on_event
         finally:

@@ -20,7 +20,7 @@ from bertft_core.report.drawings.forest import BESIDE, LEAST_LEFT, MOST_LEFT, Fo
 from bertft_core.report.drawings.heat_map import heat_map
 from bertft_core.report.drawings.layer_profile import Profile, profile_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_plot
-from bertft_core.report.drawings.look import COLUMN, NOTEBOOK, PAGE, variables
+from bertft_core.report.drawings.look import COLUMN, NOTEBOOK, PAGE, PHONE, variables
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
 from bertft_core.report.drawings.paired_seeds import PairedSeeds, paired_seeds_plot
 from bertft_core.report.drawings.picture import file_of, picture
@@ -155,7 +155,7 @@ def every_kind(look):
     }
 
 
-@pytest.mark.parametrize("look", [PAGE, NOTEBOOK, COLUMN], ids=["page", "notebook", "column"])
+@pytest.mark.parametrize("look", [PAGE, NOTEBOOK, COLUMN, PHONE], ids=["page", "notebook", "column", "phone"])
 def test_every_kind_is_legible_at_every_width_and_the_same_each_time(look):
     again = every_kind(look)
     for kind, figure in every_kind(look).items():
@@ -167,6 +167,25 @@ def test_every_kind_is_legible_at_every_width_and_the_same_each_time(look):
         assert min(sizes) >= 6.9, f"{kind}: points on paper"
         assert float(root.get("width")) <= look.width * look.points + 1
         assert text == str(again[kind].svg())
+
+
+def test_a_page_has_a_second_drawing_for_phones_where_the_first_is_wider():
+    points = [SeedPoint(0.5, "s", False)] * 2
+    drawn = picture(seed_plot, [ArmRow("a", points, 0.5, 0.4, 0.6)], "accuracy", 0.5)
+    wide, narrow = re.findall(r"<svg.*?</svg>", drawn.__html__())
+    assert wide == drawn.svg
+    assert ElementTree.fromstring(narrow).attrib.items() >= {"class": "phone", "width": str(PHONE.width)}.items()
+    paired = picture(paired_seeds_plot, [PairedSeeds("a", "b", {0: (0.1, 0.2)}, ("c0", "c1"))], "y", "s", maximize=True)
+    assert paired.__html__() == paired.svg, "narrow as it is"
+    many = picture(scatter_plot, [Group("a", "c0", [(x, x) for x in range(4000)], ["p"] * 4000, "")], ("x", "y"))
+    assert many.__html__() == many.svg, "the page would be twice as long"
+
+
+def test_a_long_name_of_an_axis_is_within_a_phone():
+    label = "smallest detectable difference, 80 % power, exact_match"
+    text = line_plot([Line("a", 0, [(0.0, 0.0), (1.0, 1.0)])], ("x", label), look=PHONE).svg()
+    (size,) = re.findall(rf'<g class="label" font-size="([\d.]+)"[^>]*><text[^>]*>{label}<', text)
+    assert 10 <= float(size) < 12.5
 
 
 def test_a_picture_of_a_page_has_its_colours_and_font_and_a_file_has_its_own():

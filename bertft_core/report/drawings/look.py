@@ -30,6 +30,8 @@ class Look:
 
 
 PAGE = Look(860)
+PHONE = Look(350)
+"""What a page is wide on a phone."""
 NOTEBOOK = Look(700, 7.0 * INCH / 700)
 """Seven inches wide."""
 COLUMN = Look(396, 3.3 * INCH / 396)

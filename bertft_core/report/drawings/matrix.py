@@ -36,7 +36,8 @@ def matrix_plot(arms: Sequence[str], chances: Mapping[tuple[str, str], Chance], 
     both = {(b, a): chance.turned() for (a, b), chance in chances.items()} | dict(chances)
     spoken = " ".join(f"{a} over {b}: {chance.value:.2f}." for (a, b), chance in chances.items())
     sheet = table_sheet(look, TABLE, arms, arms, f"{label}. {spoken}")
-    sheet.words((0, 1), "row better than column", "tick", "right", aside=(-12, 12), of="axes fraction")
+    for i, words in enumerate(("column", "row better than") if look.narrow else ("row better than column",)):
+        sheet.words((0, 1), words, "tick", "right", aside=(-12, 12 + 15 * i), of="axes fraction")
     for i, arm in enumerate(arms):
         for j, other in enumerate(arms):
             _cell(sheet, (j, i), (arm, other), both.get((arm, other)))

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from markupsafe import Markup, escape
 
-from bertft_core.report.drawings.look import FONTS, PAGE, Look, palette
+from bertft_core.report.drawings.look import FONTS, PAGE, PHONE, Look, palette
 
 if TYPE_CHECKING:
     from bertft_core.report.drawings.study_figure import StudyFigure
 
 P = ParamSpec("P")
 SIZE = re.compile(r'<svg viewBox="0 0 (\d+) (\d+)" width="\d+"')
+MOST_FOR_PHONES = 100_000
+"""Characters of a drawing from which on a page does not hold a second one."""
 VARIABLE = re.compile(r'="(?:rgb\()?var\(--(\w+)\)\)?"')
 
 
@@ -37,7 +39,17 @@ class Picture:
         return self.figure(PAGE).svg()
 
     def __html__(self) -> str:
-        return self.svg
+        """For a page, which shows the drawing that its screen has room for; of one with very many marks only the wide one."""
+        if _width(self.svg) <= PHONE.width or len(self.svg) > MOST_FOR_PHONES:
+            return self.svg
+        narrow = self.figure(PHONE).svg()
+        return self.svg if _width(narrow) >= _width(self.svg) else self.svg + Markup('<svg class="phone"') + narrow[len("<svg") :]
+
+
+def _width(svg: str) -> int:
+    size = SIZE.match(svg)
+    assert size is not None
+    return int(size[1])
 
 
 def picture(drawing: Callable[P, StudyFigure], *args: P.args, **options: P.kwargs) -> Picture:

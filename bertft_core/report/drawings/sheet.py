@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from bertft_core.report.drawings.study_figure import StudyFigure
 
 P = ParamSpec("P")
+Y_LABEL_ASIDE = 34
+"""How far left of the axes the words above them begin, in units."""
+LETTER, SMALLEST = 6.4, 0.8
+"""How wide a letter of a label is, in units, and what is left of its size where it is long."""
 Side = Literal["left", "center", "right"]
 
 
@@ -240,7 +244,9 @@ class Sheet:
             in_one_line(label), fontsize=self.sized(size), color=palette()[colour], rotation=0, ha="left", gid="label"
         )
         found.set_verticalalignment("baseline")
-        self.axes.yaxis.set_label_coords(-34 / self.width, 1 + 10 / self.height)
+        if (room := (self.width + Y_LABEL_ASIDE) / (LETTER * len(label))) < 1:  # on a phone
+            found.set_fontsize(self.sized(size) * max(room, SMALLEST))
+        self.axes.yaxis.set_label_coords(-Y_LABEL_ASIDE / self.width, 1 + 10 / self.height)
 
     def name_columns(self, names: Mapping[int, str], label: str) -> None:
         """Names under the axes at some places, and what they are of."""

@@ -76,7 +76,7 @@
   };
   const save = (href, name) => Object.assign(document.createElement("a"), { href, download: name }).click();
   const address = (text) => `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
-  all("figure > svg").forEach((svg, i) => {
+  all("figure > svg:not(.phone)").forEach((svg, i) => {
     const name = `${document.querySelector("h1").textContent}-${i + 1}`.replace(/[^\w-]+/g, "_");
     const line = make("p", "");
     line.className = "downloads";
@@ -92,6 +92,6 @@
         image.src = address(text);
       }),
     );
-    svg.after(line);
+    (svg.nextElementSibling?.matches("svg.phone") ? svg.nextElementSibling : svg).after(line);
   });
 })();
