@@ -1,7 +1,6 @@
 """One run from its spec to its record: the only entry into training."""
 
 import contextlib
-import ctypes
 import gc
 import shutil
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from bertft_core.storage.weight_files import read_headers, weight_files
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.plan import FinetuningPlan, TrainContext
 from bertft_core.training import determinism, weights
+from bertft_core.training.allocator import give_back
 from bertft_core.training.curve_file import CurveFile, OnEvent, ignore
 from bertft_core.training.environment import read_environment
 from bertft_core.training.evaluations import Validation
@@ -194,8 +194,7 @@ def forget_earlier_runs(device: torch.device) -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         return
-    with contextlib.suppress(OSError, AttributeError):  # glibc keeps freed memory unless asked
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -13,6 +13,16 @@ from bertft_core.training import allocator
 from bertft_core.training.allocator import allocator_environment
 from bertft_core.training.devices import slot_environments
 
+GIVEN_BACK = """
+import psutil
+from bertft_core.training.allocator import give_back
+blocks = [bytes([1]) * 2**20 for _ in range(200)]
+last = bytes(64)
+del blocks
+before = psutil.Process().memory_info().rss
+give_back()
+print(before, psutil.Process().memory_info().rss)
+"""
 FAULTS = """
 import resource, sys
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -33,7 +43,9 @@ def test_jemalloc_is_taken_where_a_distribution_has_put_it_and_glibc_is_set_up_e
     library = tmp_path / "libjemalloc.so.2"
     library.touch()
     monkeypatch.setattr(allocator, "PLACES", (str(tmp_path / "absent"), f"{tmp_path}/*.so.2"))
-    assert allocator_environment() == {"LD_PRELOAD": str(library)}
+    assert allocator_environment() == {"LD_PRELOAD": str(library), "MALLOC_CONF": allocator.SETTINGS}
+    monkeypatch.setenv("MALLOC_CONF", "narenas:1")
+    assert allocator_environment()["MALLOC_CONF"] == "narenas:1"
     library.unlink()
     assert set(allocator_environment()) == {"GLIBC_TUNABLES"}
 
@@ -43,6 +55,18 @@ def test_the_users_choice_stays(monkeypatch, name):
     monkeypatch.setenv(name, "mine")
     assert allocator_environment() == {}
     assert name not in slot_environments(ExecutionConfig(device="cpu", slots=1))[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's allocators")
+@pytest.mark.parametrize("places", [allocator.PLACES, ()], ids=["jemalloc", "glibc"])
+def test_memory_that_was_kept_is_given_back_between_runs(monkeypatch, places):
+    monkeypatch.setattr(allocator, "PLACES", places)
+    environment = allocator_environment()
+    if places and "LD_PRELOAD" not in environment:
+        pytest.skip("no jemalloc here")
+    run = subprocess.run([sys.executable, "-c", GIVEN_BACK], env=os.environ | environment, capture_output=True, text=True)
+    kept, left = (int(number) for number in run.stdout.split())
+    assert kept > 200 * 2**20 > left
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's settings")
