@@ -31,6 +31,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
 from benchmarks.facts import machine_facts
 from benchmarks.pages import bullets
+from bertft_core.training import worker
 from tests.helpers.store_checks import differences, misloggings, no_run_is_left_running
 from tests.helpers.study_commands import Started, TinyStudy, clean_environment, write_shared
 
@@ -175,13 +176,16 @@ def _hit(started: Started, below: list[psutil.Process], place: str) -> bool:
     if place == "command":
         started.process.send_signal(signal.SIGKILL)
         return True
-    module = {"worker": "bertft_core.training.worker", "server": "flows.cli.embedded_server"}[place]
     with suppress(psutil.NoSuchProcess):  # one of them may end while we look
-        candidates = [child for child in below if module in child.cmdline()]
+        candidates = [child for child in below if _is(child, place)]
         if candidates:
             max(candidates, key=lambda child: sum(child.cpu_times()[:2])).send_signal(signal.SIGKILL)
             return True
     return False
+
+
+def _is(child: psutil.Process, place: str) -> bool:
+    return child.name() == worker.NAME if place == "worker" else "flows.cli.embedded_server" in child.cmdline()
 
 
 def _faults(study: TinyStudy, straight: TinyStudy) -> list[str]:

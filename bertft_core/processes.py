@@ -130,13 +130,19 @@ class ChildLog:
         self._start = path.stat().st_size if path.exists() else 0
 
     def start(
-        self, module: str, *words: str, environment: dict[str, str], stdout: int | None = None, cwd: Path | None = None
+        self,
+        module: str,
+        *words: str,
+        environment: dict[str, str],
+        stdin: int = subprocess.PIPE,
+        stdout: int | None = None,
+        cwd: Path | None = None,
     ) -> Child:
         """Start one of our modules in a `child_environment()`; we hold its stdin, the log or `stdout` gets its output."""
         with self.path.open("ab") as log:
             return subprocess.Popen(
                 module_command(module, *words),
-                stdin=subprocess.PIPE,
+                stdin=stdin,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 env=environment,

@@ -7,8 +7,9 @@ from bertft_core.data.encoder_files import is_on_the_hub
 from bertft_core.data.slow_libraries import LibrariesNeeded, without_slow_libraries
 from bertft_core.records import DatasetCard
 from bertft_core.storage.damage import Tell
-from bertft_core.training.slots import RunFailed, Slots, SlotsClosing, WorkerDied
+from bertft_core.training.slots import Slots
 from bertft_core.training.trial_step import prepare_and_try
+from bertft_core.training.workers import RunFailed, SlotsClosing, WorkerDied
 from tasks.protocols import SlotPool
 
 

@@ -14,7 +14,7 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import PROBES_FILE, read_record, write_record
-from bertft_core.training.slots import SlotsClosing
+from bertft_core.training.workers import SlotsClosing
 from tasks.early_runs import EarlyRuns, train_on_slot
 from tasks.kept_states import state_kept
 from tasks.protocols import Progress, RunLog, SlotPool

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.verification_record import CheckDetails
 from bertft_core.training.retraining import fresh_worker, isolated, train_again, trained_by
-from bertft_core.training.slots import Worker, WorkerDied
+from bertft_core.training.workers import Worker, WorkerDied
 
 N_STEPS = 20
 """At most."""

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.records import RunSpec
 from bertft_core.training.devices import WORKER_BYTES, memory_bytes, usable_cores
-from bertft_core.training.slots import RunFailed, Slots, WorkerDied
+from bertft_core.training.slots import Slots
+from bertft_core.training.workers import RunFailed, WorkerDied
 
 TRIAL_SECONDS = 4.0
 MOST = 16

@@ -23,8 +23,9 @@ from bertft_core.storage.study_dir import PROBES_FILE, checked_record, write_rec
 from bertft_core.training.curve_file import OnEvent
 from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.remote_jobs import ENDINGS, LOG, Event, InputsLost, RemoteJob, failure_event
-from bertft_core.training.slots import Slots, WorkerLeft
+from bertft_core.training.slots import Slots
 from bertft_core.training.state_uploads import StateUploads
+from bertft_core.training.workers import WorkerLeft
 
 BATCH_SECONDS = 0.1
 """Events of this time travel together: each message costs more than an event is worth."""

@@ -13,7 +13,7 @@ from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import file_sha256
 from bertft_core.storage.weight_files import INDEX, weight_files
-from bertft_core.training.slots import RunFailed, WorkerDied, WorkerLeft
+from bertft_core.training.workers import RunFailed, WorkerDied, WorkerLeft
 
 Event = dict[str, Any]
 """Of a run, as its worker reports it; the last one is of kind `done` or `error`."""

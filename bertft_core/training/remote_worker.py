@@ -18,8 +18,8 @@ from bertft_core.training.checkpoint import checkpoints
 from bertft_core.training.curve_file import OnEvent, ignore
 from bertft_core.training.remote import files_in
 from bertft_core.training.remote_jobs import LOG, Event, Input, InputsLost, RemoteJob, data_of, encoder_of, failure_of
-from bertft_core.training.slots import WorkerDied, WorkerLeft
 from bertft_core.training.state_uploads import CURVES
+from bertft_core.training.workers import WorkerDied, WorkerLeft
 
 CarryOut = Callable[[RemoteJob], Generator[list[Event]]]
 """Has a job carried out on a node, as `NodeSlot.carry_out` does it there. Raises `WorkerDied` where the node is lost."""

@@ -20,7 +20,7 @@ from bertft_core.training.curve_file import OnEvent, ignore
 from bertft_core.training.devices import slot_environments, usable_gpus
 from bertft_core.training.environment import read_environment
 from bertft_core.training.machine_needs import refuse_absent_gpu
-from bertft_core.training.slots import Worker
+from bertft_core.training.workers import Worker
 
 NEVER_SECONDS = 1e9
 
@@ -99,7 +99,7 @@ def fresh_worker(spec: RunSpec, log_path: Path) -> Worker:
     """A process of its own for this run, set up as a study's worker is. Raises `UserError` when the device is not here."""
     execution = ExecutionConfig(slots=1, threads_per_run=spec.threads, device=spec.compute.device)
     refuse_absent_gpu(execution)
-    return Worker(slot_environments(execution)[0], log_path)
+    return Worker.started(slot_environments(execution)[0], log_path)
 
 
 def train_again(spec: RunSpec, run_dir: Path, *, on_event: OnEvent = ignore) -> RunRecord:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bertft_core.artifacts.artifact_store import ArtifactStore
 from bertft_core.training.checkpoint import checkpoints
 from bertft_core.training.curve_file import OnEvent
-from bertft_core.training.slots import WorkerLeft
+from bertft_core.training.workers import WorkerLeft
 
 LOOK_EVERY_SECONDS = 0.5
 CURVES = "curves.jsonl"

@@ -29,10 +29,19 @@ from typing import Any, TextIO
 from bertft_core.processes import leave, on_stdin
 
 RunRequest = dict[str, Any]
+NAME = "bertft-worker"
+"""Of the process, for whoever looks at them on Linux."""
 
 
 def main() -> None:
-    """Serve requests until stdin ends."""
+    """Be a worker from the first import on."""
+    serve(import_libraries)
+
+
+def serve(get_ready: Callable[[], object] = lambda: None) -> None:
+    """Get ready, then serve requests until stdin ends."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(NAME)
     answers = _own_stdout()
     requests: queue.Queue[RunRequest] = queue.Queue()
     leaving = threading.Event()
@@ -50,14 +59,15 @@ def main() -> None:
         answers.write(json.dumps(event) + "\n")
         answers.flush()
 
-    _import_libraries()
+    get_ready()
     gc.freeze()  # a million objects of libraries stay: collecting what a run leaves need not look at them
     send({"kind": "ready", "pid": os.getpid()})
     while True:
         _serve(requests.get(), send, leaving.is_set)
 
 
-def _import_libraries() -> None:
+def import_libraries() -> None:
+    """What every run needs."""
     from bertft_core.training.lean_imports import import_lean  # slow; once, while the parent prepares data
 
     import_lean()

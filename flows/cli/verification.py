@@ -17,7 +17,7 @@ from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.study_dir import StudyDir, checked_record, read_verification, write_verification
 from bertft_core.training.certificate_runs import CheckRuns, carry_out, shortened
 from bertft_core.training.retraining import environment_here, isolated, missing_input, train_again
-from bertft_core.training.slots import RunFailed, WorkerDied
+from bertft_core.training.workers import RunFailed, WorkerDied
 from flows.cli.terminal import note, say
 
 How = Literal["verify", "replay"]

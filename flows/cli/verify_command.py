@@ -17,7 +17,7 @@ from bertft_core.report.prose import verification_text
 from bertft_core.storage.study_dir import StudyDir, read_verification, write_verification
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.retraining import as_possible_here, missing_input
-from bertft_core.training.slots import RunFailed, WorkerDied
+from bertft_core.training.workers import RunFailed, WorkerDied
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
 from flows.cli.terminal import advise, note, say, say_json, warn

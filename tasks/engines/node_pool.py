@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from bertft_core.config import UserError
 from bertft_core.training.remote_worker import NodeLost
-from bertft_core.training.slots import SlotsClosing
+from bertft_core.training.workers import SlotsClosing
 
 Slot = TypeVar("Slot")
 

@@ -28,7 +28,7 @@ from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.remote import NodeSlot
 from bertft_core.training.remote_jobs import ENDINGS, LEFT, Event, RemoteJob
 from bertft_core.training.remote_worker import NodeLost, RemoteRuns, RemoteWorker
-from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied
+from bertft_core.training.workers import RunFailed, SlotsClosing, WorkerDied
 from tasks.engines.node_needs import cache_bytes, installed, node_dir, other_versions, store_out_of_sight
 from tasks.engines.node_pool import NodePool
 from tasks.engines.ray_needs import gpus_per_run, places

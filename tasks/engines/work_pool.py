@@ -21,7 +21,7 @@ from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.mailbox import SILENCE_SECONDS, TICK_SECONDS, Mailbox
 from bertft_core.training.remote_jobs import ENDINGS, LEFT, Event, RemoteJob, failure_of
 from bertft_core.training.remote_worker import NodeLost, RemoteRuns, RemoteWorker
-from bertft_core.training.slots import SlotsClosing, WorkerDied, WorkerLeft
+from bertft_core.training.workers import SlotsClosing, WorkerDied, WorkerLeft
 from tasks.engines.node_needs import installed
 from tasks.engines.work_pool_refusals import does_not_start
 from tasks.process_environment import keep_prefect_out_of_the_terminal

@@ -16,7 +16,8 @@ from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
 from bertft_core.training import run as run_module
 from bertft_core.training import worker
-from bertft_core.training.slots import RunFailed, Slots
+from bertft_core.training.slots import Slots
+from bertft_core.training.workers import RunFailed
 from tests.helpers.interrupted_runs import pids_of
 from tests.helpers.small_records import make_card, make_study
 

@@ -12,7 +12,8 @@ from bertft_core.training import device_sharing
 from bertft_core.training.device_sharing import MOST, Trial, fitting, share_devices, wants_trial
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.run import train_run
-from bertft_core.training.slots import RunFailed, Slots, SlotsClosing, WorkerDied
+from bertft_core.training.slots import Slots
+from bertft_core.training.workers import RunFailed, SlotsClosing, WorkerDied
 from tests.helpers.interrupted_runs import result_in
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 

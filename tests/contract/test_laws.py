@@ -23,8 +23,9 @@ from bertft_core.storage.predictions import CONFIDENCES_FILE
 from bertft_core.training.checkpoint import POSITION, TENSORS
 from bertft_core.training.kernels import is_exact_here, kernels_set
 from bertft_core.training.run import train_run
-from bertft_core.training.slots import Slots, WorkerDied
+from bertft_core.training.slots import Slots
 from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.workers import WorkerDied
 from tests.helpers.interrupted_runs import RESUMABLE, every_step_saved, interrupted, result_in, steps_in, wait_for_state
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 

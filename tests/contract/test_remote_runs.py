@@ -21,7 +21,8 @@ from bertft_core.storage.study_dir import read_record
 from bertft_core.training.remote import NodeSlot
 from bertft_core.training.remote_jobs import data_of, encoder_of
 from bertft_core.training.remote_worker import RemoteRuns, RemoteWorker
-from bertft_core.training.slots import RunFailed, Slots, WorkerDied, WorkerLeft
+from bertft_core.training.slots import Slots
+from bertft_core.training.workers import RunFailed, WorkerDied, WorkerLeft
 from tests.helpers.interrupted_runs import result_in, wait_for_state
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.processes import ROOT, ChildLog, child_environment, module_command, without_current_folder
-from bertft_core.training.slots import Worker
+from bertft_core.training.workers import Worker
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
 from tasks.guard import Guard
@@ -47,7 +47,7 @@ def test_the_command(folder):
 
 
 def test_a_worker(folder):
-    worker = Worker({}, folder / "logs" / "worker.log")
+    worker = Worker.started({}, folder / "logs" / "worker.log")
     try:
         assert b'"ready"' in worker._next_line()
     finally:
@@ -106,13 +106,13 @@ def test_a_worker_that_cannot_start_says_why(ready, tmp_path, monkeypatch):
     """At once and as a mistake to fix; one that was ready and exits costs its run only."""
     from bertft_core import processes
     from bertft_core.config import UserError
-    from bertft_core.training import slots
+    from bertft_core.training import workers
     from tests.helpers.small_records import make_card, make_spec
 
     code = f"import sys; print('{{\"kind\": \"ready\"}}' if {ready} else '', flush=True); sys.exit('libgomp is missing')"
     monkeypatch.setattr(processes, "module_command", lambda module: [sys.executable, "-c", code])
-    worker = Worker({}, tmp_path / "worker.log")
-    with pytest.raises(slots.WorkerDied if ready else UserError) as raised:
+    worker = Worker.started({}, tmp_path / "worker.log")
+    with pytest.raises(workers.WorkerDied if ready else UserError) as raised:
         worker.run(make_spec(make_study(), make_card(tmp_path)), tmp_path / "run", lambda event: None)
     if not ready:
         assert raised.value.path == str(tmp_path / "worker.log")

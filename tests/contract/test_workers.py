@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -21,10 +22,13 @@ from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import read_record
-from bertft_core.training.slots import RunFailed, Slots, SlotsClosing, WorkerDied
+from bertft_core.training.slots import Slots
+from bertft_core.training.workers import RunFailed, SlotsClosing, WorkerDied
 from tests.helpers.interrupted_runs import pids_of
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
+FORKED = {"CUDA_VISIBLE_DEVICES": ""}
+"""What makes the workers of an environment forks of one process."""
 NOISE = """
     import os, sys, threading, time
 
@@ -36,8 +40,12 @@ NOISE = """
             os.write(1, b'{"kind": "done"}\\n')  # as native code would write, in the worst words
             time.sleep(0.01)
 
+    def begin():
+        threading.Thread(target=make_noise, daemon=True).start()
+
     print("noise before the worker begins", flush=True)
-    threading.Thread(target=make_noise, daemon=True).start()
+    os.register_at_fork(after_in_child=begin)
+    begin()
 """
 
 
@@ -57,13 +65,14 @@ def log_dir(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("logs")
 
 
-@pytest.fixture(scope="module")
-def slots(log_dir):
+@pytest.fixture(scope="module", params=[{}, FORKED], ids=["own", "forked"])
+def slots(request, log_dir):
     """One slot; each test leaves it usable, which the next one proves."""
     noise_dir = log_dir / "noise"
-    noise_dir.mkdir()
+    noise_dir.mkdir(exist_ok=True)
     (noise_dir / "sitecustomize.py").write_text(textwrap.dedent(NOISE))
-    with Slots([{"PYTHONPATH": f"{noise_dir}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}], log_dir) as slots:
+    path = {"PYTHONPATH": f"{noise_dir}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    with Slots([request.param | path], log_dir) as slots:
         yield slots
 
 
@@ -180,9 +189,10 @@ def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, s
     assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
 
 
-def test_close_ends_workers_in_the_middle_of_their_runs(spec, endless, tmp_path):
+@pytest.mark.parametrize("environment", [{}, FORKED], ids=["own", "forked"])
+def test_close_ends_workers_in_the_middle_of_their_runs(environment, spec, endless, tmp_path):
     """Both while a run waits for its worker and while it handles an event."""
-    slots = Slots([{}, {}], tmp_path / "logs")
+    slots = Slots([environment, environment], tmp_path / "logs")
     pids = pids_of(slots)
     assert len(pids) == 2
     under_way, closed, raised = threading.Barrier(3), threading.Event(), []
@@ -219,14 +229,15 @@ def test_close_ends_workers_in_the_middle_of_their_runs(spec, endless, tmp_path)
 
 
 PARENT = """
+    import json
     import sys
     from pathlib import Path
     from bertft_core.records import RunSpec
     from bertft_core.storage.study_dir import checked_record
     from bertft_core.training.slots import Slots
 
-    spec_path, folder = sys.argv[1:]
-    slots = Slots([{}], Path(folder))
+    spec_path, folder, environment = sys.argv[1:]
+    slots = Slots([json.loads(environment)], Path(folder))
     with slots.lease() as worker:
         print(worker.pid, flush=True)
         spec = checked_record(Path(spec_path), RunSpec)
@@ -234,9 +245,11 @@ PARENT = """
 """
 
 
-def test_a_worker_ends_in_the_middle_of_its_run_when_its_parent_is_killed(endless, tmp_path):
+@pytest.mark.parametrize("environment", [{}, FORKED], ids=["own", "forked"])
+def test_a_worker_ends_in_the_middle_of_its_run_when_its_parent_is_killed(environment, endless, tmp_path):
     (tmp_path / "spec.json").write_text(endless.model_dump_json())
-    command = [sys.executable, "-c", textwrap.dedent(PARENT), str(tmp_path / "spec.json"), str(tmp_path)]
+    words = [str(tmp_path / "spec.json"), str(tmp_path), json.dumps(environment)]
+    command = [sys.executable, "-c", textwrap.dedent(PARENT), *words]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None

@@ -20,6 +20,7 @@ from bertft_core.config import load_study, parse_study
 from bertft_core.records import StudySummary
 from bertft_core.report.prose import study_text
 from bertft_core.storage.study_dir import StudyDir, checked_record, write_record
+from bertft_core.training import worker
 from flows.cli.app import USER_MUST_ACT
 from flows.cli.embedded_server import free_port
 from tasks.report_address import page_address
@@ -149,8 +150,9 @@ class Training(NamedTuple):
     home: Path
     processes: list[psutil.Process]
 
-    def process(self, module: str) -> psutil.Process:
-        (found,) = [process for process in self.processes if module in process.cmdline()]
+    def process(self, what: str) -> psutil.Process:
+        """By its module, or by its name."""
+        (found,) = [process for process in self.processes if what in (*process.cmdline(), process.name())]
         return found
 
     def mlflow_states(self) -> set[str]:
@@ -171,11 +173,11 @@ def training(served, shared, tmp_path) -> Training:
     run = served.post(f"deployments/{deployment['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"})
     until(lambda: any("train/loss" in run.data.metrics for run in mlflow_runs(tmp_path)), "a curve in MLflow")
     training = Training(run, tmp_path, served.worker.children(recursive=True))
-    assert {training.process(module).is_running() for module in MODULES} == {True}
+    assert {training.process(what).is_running() for what in PROCESSES} == {True}
     return training
 
 
-MODULES = ("prefect.engine", "bertft_core.training.worker", "tasks.guard")
+PROCESSES = ("prefect.engine", worker.NAME, "tasks.guard")
 
 
 @pytest.mark.slow

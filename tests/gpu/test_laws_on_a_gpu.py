@@ -24,8 +24,9 @@ from bertft_core.strategies import STRATEGIES
 from bertft_core.training import determinism
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.run import RunParts, ignore, train_run
-from bertft_core.training.slots import Slots, WorkerDied
+from bertft_core.training.slots import Slots
 from bertft_core.training.uploads import on_device
+from bertft_core.training.workers import WorkerDied
 from tests.helpers.batches import collate
 from tests.helpers.every_strategy import HEADS, SETTINGS, started, with_strategies
 from tests.helpers.gpu_device import chosen_device

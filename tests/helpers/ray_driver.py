@@ -17,7 +17,7 @@ from bertft_core.config import UserError
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import StudyDir
-from bertft_core.training.slots import WorkerDied
+from bertft_core.training.workers import WorkerDied
 from tests.helpers.tiny_studies import tiny_study, with_training
 
 LONG = {"epochs": None, "max_steps": 1500, "evaluate_every_epochs": None, "evaluate_every_steps": 750}

@@ -19,6 +19,7 @@ import yaml
 
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.storage.study_dir import StudyDir, read_record
+from bertft_core.training import worker
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import write_texts
 from tests.helpers.waiting import PATIENCE_SECONDS, Found, until
@@ -197,7 +198,7 @@ class Started:
         return max(self._workers(), key=lambda worker: sum(worker.cpu_times()[:2]))
 
     def _workers(self) -> list[psutil.Process]:
-        return [child for child in self.descendants() if "bertft_core.training.worker" in child.cmdline()]
+        return [child for child in self.descendants() if child.name() == worker.NAME]
 
     def end(self, how: signal.Signals) -> list[psutil.Process]:
         """Send a signal; the processes that were below the command then."""

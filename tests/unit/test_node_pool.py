@@ -11,7 +11,7 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.training.remote_worker import NodeLost
-from bertft_core.training.slots import SlotsClosing
+from bertft_core.training.workers import SlotsClosing
 from tasks.engines import node_pool
 from tasks.engines.node_pool import NodePool
 from tests.helpers.waiting import becomes

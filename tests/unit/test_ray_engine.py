@@ -21,7 +21,7 @@ from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training import remote_worker
 from bertft_core.training.remote import files_in
 from bertft_core.training.remote_jobs import Input, RemoteJob, failure_event
-from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied, WorkerLeft
+from bertft_core.training.workers import RunFailed, SlotsClosing, WorkerDied, WorkerLeft
 from tasks.engines import node_needs
 from tests.helpers.ray_stand_in import RayActorError, stand_in
 from tests.helpers.small_records import make_card, make_record, make_study

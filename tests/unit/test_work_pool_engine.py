@@ -28,7 +28,7 @@ from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.mailbox import Mailbox
 from bertft_core.training.remote import files_in
 from bertft_core.training.remote_jobs import Input, RemoteJob
-from bertft_core.training.slots import SlotsClosing
+from bertft_core.training.workers import SlotsClosing
 from tasks.engines import flow_runs, work_pool
 from tests.helpers.small_records import make_card, make_record, make_study
 from tests.helpers.waiting import until

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import StudyDir, write_record
-from bertft_core.training import predict, slots
+from bertft_core.training import predict, workers
 from bertft_core.training.probing.run_probes import _Models
 from bertft_core.training.run import device_of
 from flows.cli import announce_command, embedded_server, replay_command, server_answers, ui_command
@@ -62,7 +62,7 @@ def _of_kept_run(function: Callable[..., object], *more: object) -> Callable[[Pa
 
 
 def _silent_worker(_: Path) -> None:
-    worker = object.__new__(slots.Worker)
+    worker = object.__new__(workers.Worker)
     vars(worker).update(_log=LOG, _process=EXITED, _is_ready=False)
     raise worker._death()
 
