@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from bertft_core.report.drawings.study_figure import StudyFigure
 
 P = ParamSpec("P")
-Y_LABEL_ASIDE = 34
-"""How far left of the axes the words above them begin, in units."""
-LETTER, SMALLEST = 6.4, 0.8
-"""How wide a letter of a label is, in units, and what is left of its size where it is long."""
+Y_LABEL_ASIDE, LETTER, SMALLEST = 34, 6.4, 0.8
+"""Of the words above the axes: units left of these, units of a letter, and what is left of their size where they are long."""
 Side = Literal["left", "center", "right"]
 
 
