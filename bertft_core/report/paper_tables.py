@@ -11,6 +11,7 @@ from bertft_core.records.summary import StudySummary, shared_by
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import paper_captions
 from bertft_core.report.prose.comparison_text import RESAMPLED
+from bertft_core.report.prose.metric_names import in_print
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
 from bertft_core.statistics.dispersion import sample_sd
 from bertft_core.statistics.repeated_splits import Splits
@@ -111,7 +112,11 @@ def results_table(
             records.append(_record(arm, key, bold))
         rows.append(cells)
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
-    columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in printed)]
+    columns = [
+        Column("arm", "l"),
+        Column("n"),
+        *(Column(in_print(key.split("/", 2)[2]) + arrows.get(key, "")) for key in printed),
+    ]
     collapsed, shared = {arm.name: arm.n_collapsed for arm in arms}, next((arm.shared for arm in arms if arm.shared), None)
     caption = paper_captions.results(keys[0], [arm.remark for arm in arms if arm.remark], collapsed, shared)
     caption += f" {paper_captions.of_bold(any_bold, len(arms), comparison)}"
@@ -147,7 +152,7 @@ def pairs_table(comparison: Comparison) -> PaperTable:
     rows = []
     for pair in comparison.pairs:
         ends, chance, p = intervals.resampled(pair.interval), intervals.estimate(pair.superiority), p_values.p_value(pair.p_value)
-        cells = (pair.metric, pair.arm, pair.baseline, numbers.signed(pair.difference), ends, chance, p)
+        cells = (in_print(pair.metric), pair.arm, pair.baseline, numbers.signed(pair.difference), ends, chance, p)
         rows.append([*map(TableCell, cells), TableCell(p_values.p_value(pair.p_holm), pair.claimed)])
     return PaperTable("pairs", paper_captions.pairs(comparison), columns, rows, [_pair_record(pair) for pair in comparison.pairs])
 

@@ -183,7 +183,7 @@ def row_of(trial: FrozenTrial, n_enqueued: int) -> TrialRow:
 def let_wait(path: Path, name: str) -> int:
     """Mark the trials that a dead process has left running as waiting, until the search continues; how many there were."""
     repair_file(path)
-    storage, trials = _opened(path, name)
+    storage, trials = opened(path, name)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     for trial in running:
         storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
@@ -194,15 +194,15 @@ def let_wait(path: Path, name: str) -> int:
 
 def states_of(path: Path, name: str) -> Counter[str]:
     """How many trials of a journal are in each state, such as `running`; nothing is written."""
-    return Counter(trial.state.name.lower() for trial in _opened(path, name)[1])
+    return Counter(trial.state.name.lower() for trial in opened(path, name)[1])
 
 
 def params_of(path: Path, name: str) -> list[dict[str, Any]]:
     """The values of every trial of a journal, in their order; nothing is written."""
-    return [trial.params for trial in _opened(path, name)[1]]
+    return [trial.params for trial in opened(path, name)[1]]
 
 
-def _opened(path: Path, name: str) -> tuple[Any, list[FrozenTrial]]:
+def opened(path: Path, name: str) -> tuple[Any, list[FrozenTrial]]:
     """Optuna's storage of a journal and its trials; none where it is not there, damaged, or of a search that never began."""
     if not path.exists() or problem_of(path) is not None:
         return None, []

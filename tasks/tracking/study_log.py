@@ -3,9 +3,13 @@
 Every call writes, and raises when the store does.
 """
 
+from pathlib import Path
+
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudySummary, SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE
+from bertft_core.report.prose import trial_notes_text
+from bertft_core.report.prose.trial_notes_text import LoggedId
 from bertft_core.report.report_seal import read_seal
 from bertft_core.report.run_links import link_report
 from bertft_core.storage.study_dir import StudyDir
@@ -88,12 +92,24 @@ class StudyLog:
         metrics = {"best_score": result.best_score, "best_trial": result.best_trial, "n_trials": len(result.trials)}
         self._runs.log_numbers(run_id, {name: float(value) for name, value in metrics.items()})
         self._runs.client.log_dict(run_id, result.model_dump(mode="json"), "result.json")
+        if result.storage_path is not None:
+            self._note_runs(result, self._study_dir.path / result.storage_path)
         for path in (result.report_path, result.storage_path):
             if path is not None:
                 self._runs.client.log_artifact(run_id, str(self._study_dir.path / path))
         chosen = {f"bertft.chosen.{name}": str(value) for name, value in result.chosen.items()}
         self._runs.end(result.digest, "FINISHED")
         self._runs.tag(result.digest, chosen | {LOGGED: str(result.n_planned)})  # last: it says that all is there
+
+    def _note_runs(self, result: SweepResult, journal: Path) -> None:
+        """Say on Optuna's own pages which run of MLflow each seed of each trial is."""
+        from bertft_core.sweep.trial_notes import write_notes  # Optuna, which no other study needs
+
+        server = browser_address(self._study.tracking.uri)
+        addresses = {} if server is None else self._runs.addresses(server)
+        ids = {digest: self._runs.id_of(digest) for digest in (result.digest, *(d for t in result.trials for d in t.run_digests))}
+        known = {digest: LoggedId(run_id, addresses.get(digest)) for digest, run_id in ids.items() if run_id is not None}
+        write_notes(journal, f"{self._study.name}/{result.arm}", trial_notes_text.notes(result, known))
 
     def log_study(self, summary: StudySummary, note: str) -> None:
         """Statistics, report and result table on the parent."""

@@ -33,7 +33,7 @@ def bold_of(table):
 
 def test_results_are_mean_and_sd_with_the_number_of_seeds():
     table = results(make_comparison())
-    assert [column.title for column in table.columns] == ["arm", "n", "accuracy ↑", "log_loss ↓"]
+    assert [column.title for column in table.columns] == ["arm", "n", "accuracy ↑", "log loss ↓"]
     assert [cell.words for cell in table.rows[0]] == ["features", "5", "0.710 ± 0.016", "0.290 ± 0.016"]
 
 
@@ -80,7 +80,7 @@ def test_pairs_show_difference_interval_chance_and_both_p_values():
 def test_a_page_has_room_for_few_metrics_and_the_files_for_all():
     scores = {f"best/test/{name}": [0.5, 0.6] for name in ("accuracy", "f1/positive", "mcc", *"abcdefgh")}
     (table,) = paper_tables.tables_of([paper_tables.ArmScores("full", scores), paper_tables.ArmScores("half", scores)], KEY, None)
-    assert [column.title for column in table.columns] == ["arm", "n", "accuracy", "mcc", "a", "b", "c", "d"]
+    assert [column.title for column in table.columns] == ["arm", "n", "accuracy", "MCC", "a", "b", "c", "d"]
     assert len(table.records) == 2 * 11
 
 
@@ -111,7 +111,7 @@ def test_latex_sets_many_metrics_of_few_arms_as_rows_and_a_wide_table_over_both_
     assert lines[2] == r"\begin{tabular}{lrr}"
     assert r"arm & full & half \\" in lines
     assert r"n & 2 & 2 \\" in lines
-    assert r"log\_loss & 0.550 $\pm$ 0.071 & 0.550 $\pm$ 0.071 \\" in lines
+    assert r"log loss & 0.550 $\pm$ 0.071 & 0.550 $\pm$ 0.071 \\" in lines
     arms = [paper_tables.ArmScores(f"arm_{i}", scores) for i in range(8)]
     (table,) = paper_tables.tables_of(arms, KEY, None)
     lines = latex(table).splitlines()

@@ -19,6 +19,7 @@ from bertft_core.report.prose import (
     study_text,
 )
 from bertft_core.report.prose.data_findings_text import finding_text
+from bertft_core.report.prose.metric_names import in_print
 from bertft_core.storage.study_results import StudyResults
 
 FOR_YOU = "for you to answer"
@@ -117,13 +118,13 @@ def _validation(results: StudyResults) -> str:
         row = summary_rows.row_of(arm, "validation", results.summary.headline_checkpoint, results.summary.headline_metric)
         if row is not None:
             rows.append(f"{arm.arm} {numbers.score(row.mean)}{'' if row.sd is None else f' ± {numbers.score(row.sd)}'}")
-    return f"Validation {results.summary.headline_metric}, mean ± sd: {grammar.listed(rows)}." if rows else ""
+    return f"Validation {in_print(results.summary.headline_metric)}, mean ± sd: {grammar.listed(rows)}." if rows else ""
 
 
 def _metric(results: StudyResults) -> str:
     which = "the best validation score" if results.summary.headline_checkpoint == "best" else "the last step"
     return (
-        f"{results.summary.headline_metric} on {results.summary.headline_split}, weights of {which}; "
+        f"{in_print(results.summary.headline_metric)} on {results.summary.headline_split}, weights of {which}; "
         "computed from the stored prediction of every example."
     )
 

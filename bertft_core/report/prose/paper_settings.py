@@ -11,6 +11,7 @@ from bertft_core.config.training_settings import SCALED_TO, TrainingConfig
 from bertft_core.records import StudySummary
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar
+from bertft_core.report.prose.metric_names import in_print
 
 PAIRED = (("epochs", "max_steps"), ("evaluate_every_epochs", "evaluate_every_steps"))
 CADENCE = ("evaluate_every_epochs", "evaluate_every_steps")
@@ -36,7 +37,7 @@ def training(study: StudyConfig, summary: StudySummary) -> str:
         names = [name for name in type(usual).model_fields if name in unsettled or getattr(config, name) != getattr(usual, name)]
         named = [_named(config, name) for name in names if _says(config, name)]
         text += f" For {arm}: {grammar.listed(named)}." if named else ""
-    which = "with the best validation " + study.metric if summary.headline_checkpoint == "best" else "of the last step"
+    which = "with the best validation " + in_print(study.metric) if summary.headline_checkpoint == "best" else "of the last step"
     cadence = () if {*CADENCE} & unsettled else [_named(usual, name) for name in CADENCE if _says(usual, name)]
     return f"{text} We report the weights {which}{f' ({grammar.listed(cadence)})' if cadence else ''}."
 

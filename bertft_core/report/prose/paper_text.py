@@ -17,6 +17,7 @@ from bertft_core.report.prose import (
     study_question,
     study_text,
 )
+from bertft_core.report.prose.metric_names import in_print
 from bertft_core.report.prose.paper_settings import search, training
 from bertft_core.storage.study_results import StudyResults
 
@@ -133,13 +134,13 @@ def statistics(results: StudyResults) -> str:
     summary, found = results.summary, results.summary.comparison
     if all(arm.selected is not None for arm in summary.arms):
         return (
-            f"We report {summary.headline_metric} on {summary.headline_split} of the run of each arm that was best on the "
-            "validation set. It was selected among many and is not a sample, so we give no deviation, interval or test."
+            f"We report {in_print(summary.headline_metric)} on {summary.headline_split} of the run of each arm that was best on "
+            "the validation set. It was selected among many and is not a sample, so we give no deviation, interval or test."
         )
     crossed, design = study_text.of_crossed(summary), study_text.of_design(summary)
     text = (
         f"We report the mean and the standard deviation (n − 1) over {'seeds' if design is None else 'runs'} of "
-        f"{summary.headline_metric} on {summary.headline_split}; collapsed runs are included."
+        f"{in_print(summary.headline_metric)} on {summary.headline_split}; collapsed runs are included."
     )
     if crossed is not None:
         untested = " We claim no difference between arms." if len(summary.arms) > 1 else ""
@@ -151,7 +152,8 @@ def statistics(results: StudyResults) -> str:
     alone = [pair for pair in found.pairs if pair.both is None]
     together = "the p-value is the largest with seeds and examples, seeds alone and examples alone resampled"
     how = "seeds resampled" if len(alone) == len(found.pairs) else together
-    how += f"; on {grammar.listed(dict.fromkeys(pair.metric for pair in alone))} seeds alone" if alone and how == together else ""
+    if alone and how == together:
+        how += f"; on {grammar.listed(dict.fromkeys(in_print(pair.metric) for pair in alone))} seeds alone"
     how += f"; {comparison_text.resamples(found)}"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
