@@ -15,6 +15,7 @@ from tasks.tracking.store_files import (
     PARENT_TAG,
     REGISTERED,
     TrackedRun,
+    champions,
     digest_in,
     mlflow_runs,
 )
@@ -53,15 +54,20 @@ def _is_whole(run: TrackedRun | None, status: str, logged: str, parent: TrackedR
 
 
 def _has_models(results: StudyResults, known: dict[str | None, TrackedRun]) -> bool:
-    """Of the models that are kept on disk, where the study asks for them; the best of each arm is registered, where it asks."""
+    """Of the models that are kept on disk, where the study asks for them; the best of each arm is registered, where it asks.
+
+    The alias may be gone although the run's tag is there: whoever deletes a version on MLflow's page takes it away. One that was
+    moved by hand stays where it is.
+    """
     if not results.study.tracking.log_models:
         return True
     kept = (results.records[digest] for digest in kept_digests(results.study, results.planned, results.records))
     on_disk = [record for record in kept if (results.run_dir_of(record.digest) / "model").exists()]
     ranked = ranked_runs(results.study, results.planned, results.records) if results.study.retention.register else {}
-    champions = {runs[0].digest for runs in ranked.values()}
+    best = {runs[0].digest for runs in ranked.values()}
+    names = champions(results.study_dir.home_dir) if best else set()
     return all(
         known[record.digest].tags.get(MODEL) == record.weights_sha256
-        and (record.digest not in champions or REGISTERED in known[record.digest].tags)
+        and (record.digest not in best or known[record.digest].tags.get(REGISTERED, "").rpartition("/")[0] in names)
         for record in on_disk
     )

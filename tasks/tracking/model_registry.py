@@ -6,10 +6,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from bertft_core.config.base import digest_of
 from tasks.tracking.current_store import current_store
-from tasks.tracking.store_files import REGISTERED
+from tasks.tracking.store_files import CHAMPION, REGISTERED
 
-CHAMPION = "champion"
+OWNER = ("bertft.study", "bertft.arm")
+"""Tags of a registered model, and of a run: the study and the arm."""
 MAX_DESCRIPTION = 5000
 """Characters that MLflow's tables hold."""
 
@@ -19,19 +21,41 @@ def registered_name(study: str, arm: str) -> str:
     return f"{study}-{arm}".replace("/", "_").replace(":", "_")
 
 
-def register(client: MlflowClient, experiment_id: str, run_id: str, name: str, claim: str) -> str:
-    """Make the run's logged model the champion of `name`; NAME/VERSION. A model that has a version keeps it.
+def own_name(client: MlflowClient, study: str, arm: str) -> str:
+    """STUDY-ARM, and a few digits more where that is another's: `a-b` and `c` make the same name as `a` and `b-c`."""
+    name = registered_name(study, arm)
+    return f"{name}-{digest_of([study, arm])[:8]}" if _is_of_another(client, name, study, arm) else name
+
+
+def _is_of_another(client: MlflowClient, name: str, study: str, arm: str) -> bool:
+    """By its tags; one of before there were these is of the study whose runs its versions are, and one without any of nobody."""
+    try:
+        tags = client.get_registered_model(name).tags
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    if OWNER[0] in tags:
+        return bool((tags[OWNER[0]], tags.get(OWNER[1])) != (study, arm))
+    runs = [client.get_run(found.run_id) for found in client.search_model_versions(f"name = '{name}'") if found.run_id]
+    return any(run.data.tags.get(OWNER[0]) != study for run in runs)
+
+
+def register(client: MlflowClient, experiment_id: str, run_id: str, of: tuple[str, str], claim: str) -> str:
+    """Make the run's logged model the champion of a study's arm; NAME/VERSION. A model that has a version keeps it.
 
     Raises `MlflowException` where the store has no registry.
     """
     (model,) = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
-    claim = claim[:MAX_DESCRIPTION]
+    claim, name = claim[:MAX_DESCRIPTION], own_name(client, *of)
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     client.update_registered_model(name, claim)
+    for tag, value in zip(OWNER, of, strict=True):
+        client.set_registered_model_tag(name, tag, value)
     source = f"models:/{model.model_id}"
     there = [found for found in client.search_model_versions(f"name = '{name}'") if found.source == source]
     if there:

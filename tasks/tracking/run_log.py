@@ -21,7 +21,7 @@ from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import download
-from tasks.tracking.model_registry import register, registered_name
+from tasks.tracking.model_registry import register
 from tasks.tracking.store_files import LOGGED, MLFLOW_STATUS, MODEL, PARENT_TAG, REGISTERED
 
 BEGUN, DROPPED = "begun", "dropped"
@@ -138,9 +138,8 @@ class MlflowRunLog:
         """The model of an arm's best run in MLflow's registry; nothing where the run has no model in MLflow."""
         run_id = self._runs.id_of(record.digest)
         if run_id is not None and self._runs.tag_of(record.digest, MODEL) == record.weights_sha256:
-            version = register(
-                self._runs.client, self._runs.experiment_id, run_id, registered_name(self._study_dir.path.name, arm), claim
-            )
+            of = self._study_dir.path.name, arm
+            version = register(self._runs.client, self._runs.experiment_id, run_id, of, claim)
             self._runs.tag(record.digest, {REGISTERED: version})
 
     def drop_model(self, digest: str) -> None:

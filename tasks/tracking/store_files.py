@@ -24,6 +24,8 @@ MODEL = "bertft.model"
 """Tag of a run whose model is in MLflow: the hash of its final weights; `begun` until it is whole, `dropped` when it went."""
 REGISTERED = "bertft.registered"
 """Tag of a run whose model is in MLflow's registry: NAME/VERSION."""
+CHAMPION = "champion"
+"""Alias of the version of a registered model that is the best run's."""
 DIGEST_TAGS = ("bertft.run_digest", "bertft.search_digest", "bertft.study_digest")
 PARENT_TAG = "mlflow.parentRunId"
 STAGE = "bertft.stage"
@@ -154,6 +156,16 @@ def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
             ]
     except sqlite3.DatabaseError:
         return []
+
+
+def champions(home_dir: Path) -> set[str]:
+    """The registered models in `mlflow.db` of which one version has our alias; none where it is not there or cannot be read."""
+    try:
+        with _opened(home_dir / "mlflow.db") as database:
+            rows = database.execute("SELECT name FROM registered_model_aliases WHERE alias = ?", (CHAMPION,)).fetchall()
+            return {str(name) for (name,) in rows}
+    except sqlite3.DatabaseError:
+        return set()
 
 
 def mark_killed(path: Path, session: str) -> None:

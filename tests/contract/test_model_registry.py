@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,8 @@ from tasks.keep_models import keep_models
 from tasks.process_environment import tracked
 from tasks.tracking.current_store import current_store
 from tasks.tracking.mlflow_store import open_existing
-from tasks.tracking.store_files import REGISTERED
+from tasks.tracking.model_registry import own_name, register
+from tasks.tracking.store_files import REGISTERED, champions
 from tasks.tracking.study_log import StudyLog
 from tests.helpers.small_records import make_study
 from tests.helpers.tiny_studies import tiny_study
@@ -119,6 +121,44 @@ def test_after_a_home_was_moved_models_and_artifacts_open_where_they_are_now(tra
         assert trained.best_of("full").digest in Path(record).read_text()
     finally:
         hidden.rename(trained.home)
+
+
+def test_a_name_that_is_another_studys_gets_digits_and_one_that_is_free_none(trained):
+    client = trained.client
+    assert own_name(client, "tiny", "full") == "tiny-full", "it is its own"
+    assert own_name(client, "other", "arm") == "other-arm"
+    client.create_registered_model("a-b-c", tags={"bertft.study": "a-b", "bertft.arm": "c"})
+    assert own_name(client, "a-b", "c") == "a-b-c"
+    other = own_name(client, "a", "b-c")
+    assert re.fullmatch("a-b-c-[0-9a-f]{8}", other)
+    assert own_name(client, "a", "b-c") == other
+    best = trained.best_of("full")
+    run_id = trained.log.runs._runs.id_of(best.digest)
+    experiment = client.get_experiment_by_name("tiny").experiment_id
+    assert register(client, experiment, run_id, ("a", "b-c"), "") == f"{other}/1"
+    assert client.search_model_versions("name = 'a-b-c'") == []
+    client.delete_registered_model(other)
+    client.delete_registered_model("a-b-c")
+
+
+def test_a_model_of_before_there_were_tags_is_known_by_its_runs(trained):
+    client = trained.client
+    for tag in ("bertft.study", "bertft.arm"):
+        client.delete_registered_model_tag("tiny-features", tag)
+    assert own_name(client, "tiny", "features") == "tiny-features"
+    assert own_name(client, "ti", "ny-features") == "ti-ny-features"
+    client.rename_registered_model("tiny-features", "ti-ny-features")
+    assert own_name(client, "ti", "ny-features").startswith("ti-ny-features-")
+    client.rename_registered_model("ti-ny-features", "tiny-features")
+
+
+def test_an_alias_that_was_taken_away_is_missed(trained):
+    assert champions(trained.home) == {"tiny-features", "tiny-full"}
+    trained.client.delete_registered_model_alias("tiny-full", "champion")
+    assert champions(trained.home) == {"tiny-features"}
+    keep_models.fn(trained.results, dict(trained.results.records), log=trained.log.runs)
+    assert champions(trained.home) == {"tiny-features", "tiny-full"}
+    assert champions(trained.home / "nowhere") == set()
 
 
 @pytest.mark.parametrize("users", [None, "http://mine:5000"])
