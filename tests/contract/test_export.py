@@ -182,6 +182,12 @@ def test_one_seed_may_be_asked_for_and_a_config_names_the_study(reviews, tmp_pat
     assert f"full · seed {other:03d}, as it was asked for" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
+def test_a_program_reads_what_was_exported_and_nothing_else_from_stdout(reviews, tmp_path, capsys):
+    assert export(reviews, tmp_path / "out", "--arm", "full", "--json") == 0
+    digest = reviews.best_of("full").digest
+    assert json.loads(capsys.readouterr().out) == {"study": "tiny", "run_digest": digest, "folder": str(tmp_path / "out")}
+
+
 def test_nothing_is_overwritten(reviews, tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("kept")
     assert export(reviews, tmp_path, "--arm", "full") == 2

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import read_verification, write_record
-from flows.cli.app import USER_MUST_ACT
+from flows.cli.app import USER_MUST_ACT, main
 from tests.helpers.study_commands import Ended, TinyStudy, run_several
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
@@ -81,6 +81,26 @@ def test_every_run_is_trained_again_bitwise_and_every_view_shows_it(study):
     (parent,) = study.runs("study")
     client = MlflowClient(f"sqlite:///{study.home / 'mlflow.db'}")
     assert "verification.json" in {item.path for item in client.list_artifacts(parent.info.run_id)}
+
+
+def test_a_program_reads_the_verdicts_and_nothing_else_from_stdout(study, capsys):
+    """Without their data the runs are not trained, and in this process nothing is imported again: both are quicker."""
+    full = record_of(study, "full")
+    test_split = study.home / "data" / full.spec.data_fingerprint / "test.arrow"
+    whole = test_split.read_bytes()
+    test_split.unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "tiny", "--json", "--home", str(study.home)])
+    test_split.write_bytes(whole)
+    assert ended.value.code == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == {"study", "verdicts", "certificate", "report"}
+    assert (found["study"], found["certificate"]) == ("tiny", None)
+    assert Path(found["report"]).is_file()
+    assert [verdict["title"] for verdict in found["verdicts"]] == ["features · seed 000", "full · seed 000"]
+    verdict = found["verdicts"][1]
+    assert (verdict["run_digest"], verdict["how"]) == (full.digest, "verify")
+    assert str(test_split) in verdict["finding"]["error"]
 
 
 @pytest.mark.slow
@@ -160,9 +180,12 @@ def test_a_run_is_rebuilt_from_mlflow_alone_when_study_and_data_are_gone(study):
     train = Path(study.values["data"]["train"])
     whole = train.read_text()
     train.write_text("\n".join(whole.splitlines()[:-2]) + "\n")
-    (changed,) = commands(study, ["replay", "tiny/full/0"])
+    changed, for_programs = commands(study, ["replay", "tiny/full/0"], ["replay", "tiny/full/0", "--json"])
     train.write_text(whole)
-    assert changed.code == 1
+    assert (changed.code, for_programs.code) == (1, 1)
+    found = json.loads(for_programs.stdout)
+    assert (found["study"], found["verdict"]["how"]) == ("tiny", "replay")
+    assert "split train: different examples (24 → 22)" in found["verdict"]["finding"]["error"]
     assert "reason     the data have changed (split train: different examples (24 → 22))" in changed.stdout
     assert runs_of(study)["full"].data.tags["bertft.verified"] == "not reproducible here"
     study.run()
