@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bertft_core.report.run_links import with_run_links
 from bertft_core.sweep.search_report import write_sweep_report
 from tests.helpers import browser as helper
 from tests.helpers.browser import SCREENS, Seen, chromium, contrast
@@ -60,6 +61,24 @@ def test_the_answer_of_a_report_is_on_the_first_screen(browser, report, tmp_path
         page.screenshot(path=tmp_path / "unfolded.png", full_page=True)
         assert seen.requests == [report.as_uri()]
         assert seen.errors == []
+
+
+@pytest.mark.slow
+def test_in_the_frame_of_mlflow_no_link_is_dead(browser, report, tmp_path):
+    """The frame is sandboxed: in it a browser opens no other page."""
+    digest = re.search('data-run="([0-9a-f]+)"', report.read_text())[1]
+    (tmp_path / "report.html").write_text(with_run_links(report.read_text(), {digest: "http://lab/run"}))
+    frame = '<iframe src="report.html" sandbox="allow-scripts" width="1300" height="800"></iframe>'
+    (tmp_path / "page.html").write_text(frame)
+    with Seen(browser, (tmp_path / "page.html").as_uri()) as seen:
+        inside = seen.page.frame_locator("iframe")
+        inside.locator("a.run").first.wait_for(state="attached")
+        outside = inside.locator("a:not([href^='#'])")
+        assert outside.count() >= 2, "a run, and the search's report"
+        assert [link.get_attribute("href") for link in outside.all()] == [None] * outside.count()
+        assert "http://lab/run" in [link.get_attribute("title") for link in outside.all()]
+    with Seen(browser, (tmp_path / "report.html").as_uri()) as seen:
+        assert seen.page.locator("a.run").first.get_attribute("href") == "http://lab/run"
 
 
 @pytest.mark.slow

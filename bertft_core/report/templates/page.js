@@ -15,6 +15,14 @@
   addEventListener("beforeprint", () => { folded = all("details:not([open])"); folded.forEach((part) => { part.open = true; }); });
   addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }));
 
+  // MLflow shows the report in a frame out of which no link leads: what it would open is said instead
+  if (self !== top && origin === "null") {
+    for (const link of all("a:not([href^='#'])")) {
+      link.title = link.href;
+      link.removeAttribute("href");
+    }
+  }
+
   // tables are sorted by the column whose title is clicked
   const value = (row, column) => {
     const text = row.cells[column].textContent.trim(), number = Number.parseFloat(text.replace(/,/g, "").replace("−", "-"));
