@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.data.encoder_files import is_on_the_hub
-from bertft_core.data.slow_libraries import LibrariesNeeded, without_slow_libraries
+from bertft_core.data.slow_libraries import LibrariesNeeded, refuse_slow_libraries, slow_libraries
 from bertft_core.records import DatasetCard
 from bertft_core.storage.damage import Tell
 from bertft_core.training.slots import Slots
@@ -22,7 +22,7 @@ def prepare_beside(study: StudyConfig, home_dir: Path, workers: SlotPool | None,
     if not isinstance(workers, Slots) or asks_the_hub(study):
         return prepare_and_try(study, home_dir=home_dir, tell=tell)
     try:
-        with without_slow_libraries():
+        with slow_libraries(refuse_slow_libraries):
             return prepare_and_try(study, home_dir=home_dir, tell=tell)
     except LibrariesNeeded:
         pass

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -21,6 +22,7 @@ MAX_CLASS_RATIO = 3.0
 MAX_TRUNCATED_RATIO = 0.05
 MIN_CHARACTERS = 3
 """Letters and digits of a text that is not very short."""
+LONG_ENOUGH = re.compile(rf"(?:[^\W_].*?){{{MIN_CHARACTERS}}}", re.DOTALL)
 N_SHOWN = 3
 
 
@@ -152,7 +154,7 @@ def find_truncated(data: PreparedData) -> Iterator[DataFinding]:
 def find_very_short(data: PreparedData) -> Iterator[DataFinding]:
     """Texts too short to carry their label."""
     for name, split in data.raw.items():
-        short = [e for e in split.examples if min(sum(map(str.isalnum, text)) for text in e.texts) < MIN_CHARACTERS]
+        short = [e for e in split.examples if not all(map(LONG_ENOUGH.search, e.texts))]
         if short:
             numbers = {"min_characters": MIN_CHARACTERS}
             yield DataFinding(check="very_short", split=name, count=len(short), numbers=numbers, examples=places(split, short))

@@ -47,7 +47,7 @@ class Sets(NamedTuple):
 
 def normalised(text: str) -> str:
     """The words of a text in lower case, with one space between; a text without letters or digits as it is."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return " ".join(WORDS.findall(folded)) or " ".join(folded.split())
 
 

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from bertft_core.storage.study_dir import file_sha256
 
 NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})
 """Tokenizer settings that record its origin and never change a token."""
+PARALLEL = "TOKENIZERS_PARALLELISM"
+"""What the tokenizers library asks before each batch."""
 CHUNK, CHUNK_CHARACTERS = 1000, 1_000_000
 """Most texts and characters that are tokenised at once: the tokenizer takes about 25 bytes for each character meanwhile."""
 
@@ -112,16 +116,16 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) ->
     types: list[np.ndarray] = []
     n_tokens: list[int] = []
     for chunk in _chunks(texts):
-        encoded = _encode(tokenizer, chunk)
-        lengths = [len(row) for row in encoded["input_ids"]]
+        whole = _encode_whole(tokenizer, chunk)
+        rows, row_types = [np.array(row.ids, np.int32) for row in whole], [np.array(row.type_ids, np.int8) for row in whole]
+        lengths = list(map(len, rows))
         long = [i for i, length in enumerate(lengths) if length > max_length]
         if long:
             cut = _encode(tokenizer, [chunk[i] for i in long], truncation=True, max_length=max_length)
-            for name in encoded:
-                for i, row in zip(long, cut[name], strict=True):
-                    encoded[name][i] = row
-        ids += [np.array(row, np.int32) for row in encoded["input_ids"]]
-        types += [np.array(row, np.int8) for row in encoded["token_type_ids"]]
+            for i, row, its_types in zip(long, cut["input_ids"], cut["token_type_ids"], strict=True):
+                rows[i], row_types[i] = np.array(row, np.int32), np.array(its_types, np.int8)
+        ids += rows
+        types += row_types
         n_tokens += lengths
     return Encoded(ids, types, n_tokens)
 
@@ -178,6 +182,30 @@ def table_of(
     n_special = tokenizer.num_special_tokens_to_add(pair=pair)
     about = {"pad_token_id": str(tokenizer.pad_token_id or 0), "n_special": str(n_special)}
     return pa.table(columns).replace_schema_metadata(about)
+
+
+def _encode_whole(tokenizer: Any, texts: Sequence[tuple[str, ...]]) -> list[Any]:
+    """As `_encode`, by the tokenizer behind it, on all cores and without places in the text: `ids` and `type_ids` of each."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    with _on_all_cores():
+        return backend.encode_batch_fast([text[0] if len(text) == 1 else text for text in texts])
+
+
+@contextmanager
+def _on_all_cores() -> Iterator[None]:
+    """Elsewhere it keeps to one thread: workers train on the other cores."""
+    before = os.environ.get(PARALLEL)
+    os.environ[PARALLEL] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PARALLEL]
+        else:
+            os.environ[PARALLEL] = before
 
 
 def _encode(tokenizer: Any, texts: Iterable[tuple[str, ...]], **how: Any) -> dict[str, list[list[int]]]:

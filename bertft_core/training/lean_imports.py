@@ -25,6 +25,22 @@ def import_lean() -> None:
     """Import what every run needs, for the rest of this process."""
     _leave_out_pandas()
     _leave_out_distribution()
+    _import_without_compiler()
+
+
+def import_in_passing() -> None:
+    """Import the same in a process that may go on with pandas, or with several processes."""
+    import torch.distributed
+
+    available = torch.distributed.is_available
+    _leave_out_distribution()
+    try:
+        _import_without_compiler()
+    finally:
+        torch.distributed.is_available = available
+
+
+def _import_without_compiler() -> None:
     _put_off_compiler()
     with absent(*UNUSED):
         from bertft_core.training import run

@@ -14,7 +14,7 @@ from bertft_core.data import prepare_study_data
 from bertft_core.data.encoder_config import FILE
 from bertft_core.data.examples import shorten
 from bertft_core.data.proved_encoder import transformers_version
-from bertft_core.data.slow_libraries import need_slow_libraries
+from bertft_core.data.slow_libraries import need_slow_libraries, slow_libraries
 from bertft_core.records import DatasetCard
 from bertft_core.records.encoder_proof import FirstStep
 from bertft_core.storage.damage import Tell
@@ -42,6 +42,18 @@ def prepare_and_try(study: StudyConfig, *, home_dir: Path | str, tell: Tell = la
 
             refuse_absent_head(card.decided(chosen).of_arm(arm), f"{arm}.{'search.space' if settings else 'strategies'}")
     return card
+
+
+def prepare_in_passing(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
+    """As `prepare_and_try`, for a command that does nothing else with torch: it is imported as workers do it, faster."""
+    with slow_libraries(_imported_in_passing):
+        return prepare_and_try(study, home_dir=home_dir)
+
+
+def _imported_in_passing() -> None:
+    from bertft_core.training.lean_imports import import_in_passing
+
+    import_in_passing()
 
 
 def _try_once(study: StudyConfig, card: DatasetCard, home: Path) -> None:

@@ -18,7 +18,7 @@ from bertft_core.training.compute_choice import decided_here
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import MachineFit
-from bertft_core.training.trial_step import prepare_and_try
+from bertft_core.training.trial_step import prepare_in_passing
 from tasks.same_encoder import refuse_other_model, refuse_other_study
 
 FIXED_SECONDS = 25.0
@@ -94,7 +94,7 @@ class Plan:
 
 def plan_of(study: StudyConfig, where: Path) -> Plan:
     """Prepare the data and count. Raises `UserError` for what a run would refuse, also for results of another encoder."""
-    card = prepare_and_try(study, home_dir=where)
+    card = prepare_in_passing(study, home_dir=where)
     study, fit = decided_here(study, StudyDir(where, study.name))
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimators, n_slots = _Estimators(card, on_disk), len(slot_environments(study.execution))

@@ -24,7 +24,7 @@ from bertft_core.report.prose import recipe_reasons, recipe_text
 from bertft_core.report.prose.data_card_text import findings_lines
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.output_file import is_special, write_output
-from bertft_core.training.trial_step import prepare_and_try
+from bertft_core.training.trial_step import prepare_in_passing
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
 from flows.cli.terminal import say, say_json
@@ -59,7 +59,8 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest, *
         say_json(_values(recommended, advice, concluded, output) | {"seconds": seconds, "yaml": text})
         return 0
     steps = arm_steps(recommended, profile.n_train)
-    findings = "\n".join(findings_lines(prepare_and_try(recommended, home_dir=where)))  # those of check-data on the written study
+    card = prepare_in_passing(recommended, home_dir=where)
+    findings = "\n".join(findings_lines(card))  # those of check-data on the written study
     explanation = "\n\n".join([recipe_text.describe(recommended, profile, advice, steps, concluded), findings, plan.getvalue()])
     if output is None or is_special(output):
         say(explanation, end="", file=sys.stderr)

@@ -15,10 +15,10 @@ from flows.cli.terminal import detail, say, say_json
 def check_data_command(config: Path, overrides: list[str], home: Path | None, *, as_json: bool = False) -> int:
     """Prepare the data and print its card."""
     from bertft_core.report.prose.data_card_text import card_text
-    from bertft_core.training.trial_step import prepare_and_try
+    from bertft_core.training.trial_step import prepare_in_passing
 
     where = home_dir(home)
-    card = prepare_and_try(load_config(config, overrides, where), home_dir=where)
+    card = prepare_in_passing(load_config(config, overrides, where), home_dir=where)
     if as_json:
         say_json(card.model_dump_json(indent=1))
     else:
