@@ -156,7 +156,7 @@ def test_the_search_has_its_choice_and_the_optuna_report(finished, runs, client,
     (journal,) = finished.study.dir.path.glob("sweep/*/journal.log")
     noted = journal.read_text()
     trained = [run.info.run_id for run in runs["search"] if "bertft.run_digest" in run.data.tags]
-    assert len(trained) >= 4
+    assert len(trained) >= 2
     for run_id in (search.info.run_id, *trained):
         assert f"`{run_id}`" in noted, "Optuna's own pages say which runs of MLflow a trial is"
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import read_verification, write_record
 from flows.cli.app import USER_MUST_ACT, main
-from tests.helpers.study_commands import Ended, TinyStudy, run_several
+from tests.helpers.study_commands import EXECUTION, Ended, TinyStudy, run_several
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
 
@@ -24,7 +24,9 @@ def study(new_study, shared, tmp_path_factory) -> TinyStudy:
     """A finished study over texts of its own, which a test may change."""
     texts = shutil.copytree(shared, tmp_path_factory.mktemp("own") / "texts", ignore=shutil.ignore_patterns("*.db"))
     splits = {name: str(texts / f"{name}.jsonl") for name in ("train", "validation", "test")}
-    study = new_study(arms=ARMS, seeds={"n": 1}, data={"source": "files", "max_length": 48} | splits)
+    # with kernels that a busy machine would choose anew, the run that comes back from MLflow would be another one
+    execution = EXECUTION | {"slots": 1}
+    study = new_study(arms=ARMS, seeds={"n": 1}, execution=execution, data={"source": "files", "max_length": 48} | splits)
     study.run()
     return study
 
