@@ -16,6 +16,7 @@ import pytest
 
 from flows.cli.lab.credentials import LOGIN
 from flows.cli.server_answers import basic_login
+from tasks.prefect_runs import study_tag
 from tests.helpers.running_lab import RunningLab, running_lab
 from tests.helpers.store_checks import differences, misloggings
 from tests.helpers.study_commands import EXECUTION, LONG, Started, TinyStudy, clean_environment, write_shared
@@ -122,7 +123,7 @@ def miscounts(lab: RunningLab, study: TinyStudy) -> list[str]:
         def found(kind: str, **wanted: Any) -> list[dict[str, Any]]:
             return list(api.post(f"{kind}/filter", json=wanted).raise_for_status().json())
 
-        flows = found("flow_runs", flow_runs={"name": {"any_": [study.name]}})
+        flows = found("flow_runs", flow_runs={"tags": {"all_": [study_tag(study.name)]}})  # its name is its answer by now
         tasks = found("task_runs", flow_runs={"id": {"any_": [flow["id"] for flow in flows]}})
     counts = Counter(task["name"] for task in tasks if task["task_key"].startswith("train_run"))
     wrong = [] if len(flows) == 1 else [f"{len(flows)} flow runs"]
