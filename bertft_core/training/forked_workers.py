@@ -28,12 +28,16 @@ def can_fork(environment: dict[str, str]) -> bool:
 
 @functools.cache
 def _can_watch_processes() -> bool:
-    """Some containers forbid it."""
+    """Some containers forbid it, and a Python that was built with old headers, such as conda's, does not know how."""
     if sys.platform != "linux":
         return False
     try:
-        os.close(os.pidfd_open(os.getpid()))
-    except OSError:
+        process = os.pidfd_open(os.getpid())
+        try:
+            signal.pidfd_send_signal(process, 0)
+        finally:
+            os.close(process)
+    except (OSError, AttributeError):
         return False
     return True
 

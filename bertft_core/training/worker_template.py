@@ -1,8 +1,9 @@
 """A process that imports what workers need once, and forks a worker whenever it is asked; see `forked_workers`.
 
-It never trains, and has one thread, so that a fork of it is a process that has imported and nothing else. Its stdin is a socket:
-each message brings the stdin, stdout and stderr of a new worker, or `{"kill": number}`, and the answers are
-`{"number", "pid"}` and, when a worker has ended, `{"number", "code"}`. It ends with its parent, and its workers end with it.
+It never trains, so that a fork of it is a process that has imported and nothing else: the only threads beside its own are those
+of pyarrow's allocator and of numpy's OpenBLAS, which both prepare for a fork. Its stdin is a socket: each message brings the
+stdin, stdout and stderr of a new worker, or `{"kill": number}`, and the answers are `{"number", "pid"}` and, when a worker has
+ended, `{"number", "code"}`. It ends with its parent, and its workers end with it.
 """
 
 import ctypes

@@ -114,9 +114,6 @@ def test_a_worker_that_is_killed_before_it_has_started_does_not_start(tmp_path):
 
 
 def test_where_processes_cannot_be_watched_workers_start_by_themselves(monkeypatch, tmp_path):
-    def forbidden(pid: int) -> int:
-        raise PermissionError("seccomp")
-
     monkeypatch.setattr(os, "pidfd_open", forbidden)
     forked_workers._can_watch_processes.cache_clear()
     try:
@@ -125,3 +122,19 @@ def test_where_processes_cannot_be_watched_workers_start_by_themselves(monkeypat
     finally:
         monkeypatch.undo()
         forked_workers._can_watch_processes.cache_clear()
+
+
+def forbidden(*args: int) -> int:
+    raise PermissionError("seccomp")
+
+
+@pytest.mark.parametrize(("module", "name"), [(os, "pidfd_open"), (signal, "pidfd_send_signal")])
+@pytest.mark.parametrize("built_with", [False, True], ids=["old headers", "new headers"])
+def test_both_calls_are_tried_first_and_may_be_missing_from_python(monkeypatch, module, name, built_with):
+    looks = forked_workers._can_watch_processes.__wrapped__
+    assert looks()
+    if built_with:
+        monkeypatch.setattr(module, name, forbidden)
+    else:
+        monkeypatch.delattr(module, name)
+    assert not looks()
