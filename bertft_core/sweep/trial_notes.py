@@ -17,7 +17,8 @@ PIECE = 2045
 def write_notes(path: Path, name: str, notes: Mapping[int | None, str]) -> None:
     """Write notes in Markdown into a journal: of the trials with these numbers, and under None of the search.
 
-    One that is there already is not written again. Nothing is written into a journal that cannot be read.
+    One that is there already is not written again, and one that somebody wrote on the dashboard stays. Nothing is written into a
+    journal that cannot be read.
     """
     storage, trials = opened(path, name)
     if storage is None:
@@ -26,8 +27,10 @@ def write_notes(path: Path, name: str, notes: Mapping[int | None, str]) -> None:
     known = storage.get_study_system_attrs(study)
     changed = False
     for number, text in notes.items():
-        wanted = _attributes("" if number is None else f"{trials[number]._trial_id}:", text)
-        if wanted.items() <= known.items():
+        of = "" if number is None else f"{trials[number]._trial_id}:"
+        wanted = _attributes(of, text)
+        is_ours = known.get(f"dashboard:{of}note_ver") in (None, known.get(f"bertft:{of}note_ver"))
+        if wanted.items() <= known.items() or not is_ours:
             continue
         changed = True
         for key, value in wanted.items():
@@ -37,6 +40,11 @@ def write_notes(path: Path, name: str, notes: Mapping[int | None, str]) -> None:
 
 
 def _attributes(of: str, text: str) -> dict[str, Any]:
-    """As the dashboard reads them; the piece after the last is empty, in case that an earlier note was longer."""
+    """As the dashboard reads them, which counts what is saved there; the count of ours says whether anything was.
+
+    The piece after the last is empty, in case that an earlier note was longer. The dashboard's count comes last: until then there
+    is no note.
+    """
     pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
-    return {f"dashboard:{of}note_ver": 1} | {f"dashboard:{of}note_str:{i}": piece for i, piece in enumerate([*pieces, ""])}
+    words = {f"dashboard:{of}note_str:{i}": piece for i, piece in enumerate([*pieces, ""])}
+    return words | {f"bertft:{of}note_ver": 1, f"dashboard:{of}note_ver": 1}

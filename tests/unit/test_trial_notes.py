@@ -69,6 +69,17 @@ def test_what_is_there_is_not_written_again_and_another_note_replaces_it(dashboa
     assert note_of(dashboard, search, 1) == "short"
 
 
+def test_what_somebody_wrote_on_the_dashboard_stays(dashboard, done):
+    search, _ = done
+    storage = JournalStorage(JournalFileBackend(str(search.journal_path)))
+    study, trials = storage.get_study_id_from_name(search.journal.name), search.journal.trials()
+    dashboard.save_note_with_version(storage, study, trials[0]._trial_id, 1, "before")
+    write_notes(search.journal_path, search.journal.name, {0: "ours", 1: "ours"})
+    dashboard.save_note_with_version(storage, study, trials[1]._trial_id, 2, "after")
+    write_notes(search.journal_path, search.journal.name, {0: "newer", 1: "newer", 2: "newer"})
+    assert [note_of(dashboard, search, number) for number in range(3)] == ["before", "after", "newer"]
+
+
 def test_the_trials_stay_as_they_are_and_a_journal_that_is_damaged_too(done):
     search, result = done
     write_notes(search.journal_path, search.journal.name, {None: "note", 0: "note"})
