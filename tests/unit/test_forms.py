@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import sys
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.ready_studies import ready_names
 from flows.flow_settings import WithoutTraceback
+from flows.update_study import update_study
 from tests.helpers.product_modules import ROOT
 
-DEPLOYMENTS = {each["name"]: each["entrypoint"] for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+DECLARED = {each["name"]: each for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+DEPLOYMENTS = {name: each["entrypoint"] for name, each in DECLARED.items()}
 
 
 def form(deployment: str) -> dict[str, Any]:
@@ -38,6 +42,15 @@ def test_a_ready_study_is_chosen_from_a_list(deployment):
     ready, path, whole = form(deployment)["properties"]["config"]["anyOf"]
     assert ready["enum"] == list(ready_names())
     assert [each["title"] for each in (ready, path, whole)] == ["ready study", "path of a YAML file", "whole config"]
+
+
+@pytest.mark.parametrize("payload", [{}, {"overrides": None, "home": None}], ids=["left out", "null"])
+def test_an_event_needs_nothing_but_the_config(payload):
+    (trigger,) = DECLARED["on-dataset-updated"]["triggers"]
+    event = {"payload": {"config": {"name": "s"}} | payload}
+    templates = {name: jinja2.Template(each["value"]["template"]) for name, each in trigger["parameters"].items()}
+    asked = {name: json.loads(template.render(event=event)) for name, template in templates.items()}
+    assert update_study.validate_parameters(asked) == {"config": {"name": "s"}, "overrides": (), "home": ""}
 
 
 def test_the_form_of_a_study_knows_every_key():
