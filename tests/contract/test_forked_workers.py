@@ -30,8 +30,11 @@ def spec(tmp_path_factory) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def slots(tmp_path_factory):
+    """Two, whose workers have said their first word."""
     execution = ExecutionConfig(device="cpu", slots=2)
     with Slots(slot_environments(execution), tmp_path_factory.mktemp("logs")) as slots:
+        for its in slots._workers:
+            assert b'"ready"' in its._next_line()
         yield slots
 
 
@@ -40,15 +43,8 @@ def template_of(slots: Slots) -> psutil.Process:
     return psutil.Process(slots._template._process.pid)
 
 
-def ready(slots: Slots) -> list[psutil.Process]:
-    """The workers, each after its first word."""
-    for its in slots._workers:
-        assert b'"ready"' in its._next_line()
-    return [psutil.Process(pid) for pid in pids_of(slots)]
-
-
 def test_workers_are_children_of_one_process_and_share_its_memory(slots):
-    processes, template = ready(slots), template_of(slots)
+    processes, template = [psutil.Process(pid) for pid in pids_of(slots)], template_of(slots)
     assert [process.parent() for process in processes] == [template, template]
     assert {process.name() for process in processes} == {worker.NAME}
     for process in processes:
@@ -56,10 +52,10 @@ def test_workers_are_children_of_one_process_and_share_its_memory(slots):
 
 
 def test_a_worker_holds_no_descriptor_of_another_or_of_the_template(slots):
-    held = [[str(Path(f"/proc/{pid}/fd/{fd}").readlink()) for fd in range(3)] for pid in pids_of(slots)]
-    sockets = [name for pid in pids_of(slots) for name in links(pid) if name.startswith("socket:")]
-    assert not set(held[0]) & set(held[1])
-    assert not set(sockets) & set(links(template_of(slots).pid))
+    held = [{name for name in links(pid) if name.startswith(("pipe:", "socket:", "anon_inode:"))} for pid in pids_of(slots)]
+    assert [len(names) for names in held] == [2, 2], "requests and answers"
+    assert not held[0] & held[1]
+    assert not (held[0] | held[1]) & set(links(template_of(slots).pid))
 
 
 def links(pid: int) -> list[str]:
