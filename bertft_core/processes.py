@@ -150,6 +150,11 @@ class ChildLog:
                 start_new_session=True,  # Ctrl-C in a terminal is for the parent, which then ends its workers
             )
 
+    @property
+    def is_empty(self) -> bool:
+        """The child has written nothing."""
+        return not self.path.exists() or self.path.stat().st_size <= self._start
+
     def last_lines(self, n: int = N_LOG_LINES) -> str:
         """The last lines that the child wrote, blank ones left out; a sentence in their place where it wrote none."""
         content = self.path.read_bytes()[self._start :] if self.path.exists() else b""

@@ -106,6 +106,7 @@ class WorkerTemplate:
     def new_worker(self, log_path: Path) -> Worker:
         """A worker that comes to life when the template has imported what it needs."""
         (its_stdin, stdin), (stdout, its_stdout) = os.pipe(), os.pipe()
+        log = ChildLog(log_path)
         with log_path.open("ab") as stderr, self._lock:
             process = ForkedProcess(self, len(self._forked), stdin, stdout)
             self._forked.append(process)
@@ -115,7 +116,7 @@ class WorkerTemplate:
         os.close(its_stdout)
         if not self.alive:
             process.hear(code=self._process.wait())
-        return Worker(process, self._log)
+        return Worker(process, log, self._log)
 
     def ask(self, request: dict[str, int]) -> None:
         """Send a request, if there is still somebody to hear it."""

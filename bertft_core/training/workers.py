@@ -57,8 +57,9 @@ class WorkerProcess(Protocol):
 class Worker:
     """One warm child process."""
 
-    def __init__(self, process: WorkerProcess, log: ChildLog) -> None:
-        self._process, self._log, self._is_ready = process, log, False
+    def __init__(self, process: WorkerProcess, log: ChildLog, before: ChildLog | None = None) -> None:
+        """`before` is the log of the process that this one is forked from, where it is."""
+        self._process, self._log, self._before, self._is_ready = process, log, before, False
 
     @classmethod
     def started(cls, environment: dict[str, str], log_path: Path) -> Worker:
@@ -175,11 +176,12 @@ class Worker:
             return WorkerDied("the worker was killed (SIGKILL: by a person, or by the kernel because memory ran out)")
         if code < 0 or self._is_ready:
             return WorkerDied(f"the worker {how_it_ended(code)}")
+        log = self._log if self._before is None or not self._log.is_empty else self._before
         return UserError(  # every other worker would fail in the same way
             "a worker process does not start",
             code="worker.does-not-start",
-            path=self._log.path,
-            found=f"it exited with code {code}; the end of its log:\n{self._log.last_lines()}",
+            path=log.path,
+            found=f"it exited with code {code}; the end of its log:\n{log.last_lines()}",
             hint="fix what the log says, then run the same command again",
         )
 

@@ -98,6 +98,26 @@ def test_a_template_that_cannot_import_is_a_mistake_to_fix(spec, tmp_path):
     assert "libgomp is missing" in raised.value.found
 
 
+NO_THREADS = """
+import os, threading
+
+def refuse(self):
+    raise RuntimeError("can't start new thread")
+
+os.register_at_fork(after_in_child=lambda: setattr(threading.Thread, "start", refuse))
+"""
+
+
+def test_what_a_fork_dies_of_before_it_is_ready_is_in_its_own_log(spec, tmp_path):
+    """As in a container that allows few threads."""
+    (tmp_path / "sitecustomize.py").write_text(NO_THREADS)
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(tmp_path)}
+    with Slots([environment], tmp_path / "logs") as slots, slots.lease() as its, pytest.raises(UserError) as raised:
+        its.run(spec, tmp_path / "run", lambda event: None)
+    assert raised.value.path == str(tmp_path / "logs" / "worker-0.log")
+    assert "can't start new thread" in raised.value.found
+
+
 def test_a_worker_that_is_killed_before_it_has_started_does_not_start(tmp_path):
     template = WorkerTemplate({}, tmp_path / "workers.log")
     try:

@@ -63,7 +63,7 @@ def _of_kept_run(function: Callable[..., object], *more: object) -> Callable[[Pa
 
 def _silent_worker(_: Path) -> None:
     worker = object.__new__(workers.Worker)
-    vars(worker).update(_log=LOG, _process=EXITED, _is_ready=False)
+    vars(worker).update(_log=LOG, _before=None, _process=EXITED, _is_ready=False)
     raise worker._death()
 
 
