@@ -20,7 +20,7 @@ PLACES = (
 SETTINGS = "oversize_threshold:0,dirty_decay_ms:-1,lg_extent_max_active_fit:10"
 """Of jemalloc: within a run nothing is given back, be it large or small, and a small block may come out of a large free one.
 
-As it comes, it gives pages back several times a step, at 12 to 15 % of a step's time.
+As it comes, it gives pages back several times a step; see docs/benchmarks/allocators.md.
 """
 ALL_ARENAS = 4096
 """What jemalloc's `arena.<i>.purge` takes for every arena."""
@@ -41,6 +41,11 @@ def allocator_environment() -> dict[str, str]:
     library = next((path for pattern in PLACES for path in sorted(Path("/").glob(pattern[1:]))), None)
     if library is not None:
         return {"LD_PRELOAD": str(library), "MALLOC_CONF": os.environ.get("MALLOC_CONF", SETTINGS)}
+    return glibc_tunables()
+
+
+def glibc_tunables() -> dict[str, str]:
+    """The variable that sets glibc's malloc up."""
     return {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in TUNABLES.items())}
 
 

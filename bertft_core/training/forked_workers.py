@@ -115,7 +115,7 @@ class WorkerTemplate:
         os.close(its_stdin)
         os.close(its_stdout)
         if not self.alive:
-            process.hear(code=self._process.wait())
+            process.hear(code=self._process.wait() or -signal.SIGKILL)
         return Worker(process, log, self._log)
 
     def ask(self, request: dict[str, int]) -> None:
