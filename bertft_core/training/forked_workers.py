@@ -48,7 +48,7 @@ class ForkedProcess:
     def __init__(self, template: WorkerTemplate, number: int, stdin: int, stdout: int) -> None:
         self.stdin: IO[bytes] | None = os.fdopen(stdin, "wb")
         self.stdout: IO[bytes] | None = os.fdopen(stdout, "rb")
-        self._template, self._number = template, number
+        self._template, self.number = template, number
         self._pid: int | None = None
         self._code: int | None = None
         self._changed = threading.Condition()
@@ -75,7 +75,9 @@ class ForkedProcess:
 
     def kill(self) -> None:
         """End it now, or as soon as it has started."""
-        self._template.ask({"kill": self._number})
+        self._template.ask({"kill": self.number})
+        if self._pid is None:  # the template still imports: nobody need wait for a worker that will not live
+            self.hear(code=-signal.SIGKILL)
 
     def hear(self, *, pid: int | None = None, code: int | None = None) -> None:
         """What the template says of it; the first exit code stays."""
@@ -96,7 +98,6 @@ class WorkerTemplate:
                 "bertft_core.training.worker_template", environment=child_environment(environment), stdin=its_own.fileno()
             )
         self._lock = threading.Lock()
-        """Messages arrive in the order of the workers' numbers."""
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -111,7 +112,9 @@ class WorkerTemplate:
             process = ForkedProcess(self, len(self._forked), stdin, stdout)
             self._forked.append(process)
             with contextlib.suppress(OSError):  # the template has ended, which `_listen` tells the worker
-                socket.send_fds(self._socket, [json.dumps({}).encode()], [its_stdin, its_stdout, stderr.fileno()])
+                socket.send_fds(
+                    self._socket, [json.dumps({"number": process.number}).encode()], [its_stdin, its_stdout, stderr.fileno()]
+                )
         os.close(its_stdin)
         os.close(its_stdout)
         if not self.alive:

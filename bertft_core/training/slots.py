@@ -12,6 +12,9 @@ from bertft_core.training.forked_workers import WorkerTemplate, can_fork
 from bertft_core.training.kernel_probe import NOTHING_MEASURED, KernelProbe
 from bertft_core.training.workers import RunFailed, SlotsClosing, Worker, WorkerDied
 
+FEWEST_FORKED = 2
+"""Slots on a CPU whose workers are forked: for one worker the process that it is forked from would be one too many."""
+
 
 class Slots:
     """A number of slots; a run leases one, and finds a warm worker in it."""
@@ -48,7 +51,7 @@ class Slots:
 
     def _new_worker(self, slot: int) -> Worker:
         environment, log_path = self._environments[slot % len(self._environments)], self._log_dir / f"worker-{slot}.log"
-        if not can_fork(environment):
+        if len(self._environments) < FEWEST_FORKED or not can_fork(environment):
             return Worker.started(environment, log_path)
         if self._template is None or not self._template.alive:
             self._template = WorkerTemplate(environment, self._log_dir / "workers.log")

@@ -1,9 +1,9 @@
 """A process that imports what workers need once, and forks a worker whenever it is asked; see `forked_workers`.
 
 It never trains, so that a fork of it is a process that has imported and nothing else: the only threads beside its own are those
-of pyarrow's allocator and of numpy's OpenBLAS, which both prepare for a fork. Its stdin is a socket: each message brings the
-stdin, stdout and stderr of a new worker, or `{"kill": number}`, and the answers are `{"number", "pid"}` and, when a worker has
-ended, `{"number", "code"}`. It ends with its parent, and its workers end with it.
+of pyarrow's allocator and of numpy's OpenBLAS, which both prepare for a fork. Its stdin is a socket: each message is
+`{"number"}`, with the stdin, stdout and stderr of a new worker, or `{"kill": number}`; the answers are `{"number", "pid"}` and,
+when a worker has ended, `{"number", "code"}`. It ends with its parent, and its workers end with it.
 """
 
 import ctypes
@@ -19,6 +19,7 @@ from bertft_core.training import worker
 
 PR_SET_PDEATHSIG = 1
 MESSAGE_BYTES = 1024
+NONE = -1
 Descriptors = list[int]
 
 
@@ -36,7 +37,7 @@ def main() -> None:
 
 class _Template:
     def __init__(self, requests: socket.socket) -> None:
-        self._requests, self._n = requests, 0
+        self._requests = requests
         self._workers: dict[int, tuple[int, int]] = {}
         """Number and process of each worker, by the descriptor of the process."""
         self._looks = selectors.DefaultSelector()
@@ -59,18 +60,29 @@ class _Template:
         if "kill" in request:
             self._kill(request["kill"])
             return None
-        number, self._n, template = self._n, self._n + 1, os.getpid()
-        pid = os.fork()
+        template = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes: workers that train go on
+            os.write(descriptors[2], f"no process for a worker: {error}\n".encode())
+            pid = NONE
         if pid == 0:
             self._become_worker(template)
             return descriptors
         for descriptor in descriptors:
             os.close(descriptor)
+        self._note(request["number"], pid)
+        return None
+
+    def _note(self, number: int, pid: int) -> None:
+        """Tell what came of a fork, and watch the process if there is one."""
+        if pid == NONE:
+            self._tell(number=number, code=1)
+            return
         process = os.pidfd_open(pid)
         self._workers[process] = number, pid
         self._looks.register(process, selectors.EVENT_READ)
         self._tell(number=number, pid=pid)
-        return None
 
     def _become_worker(self, template: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

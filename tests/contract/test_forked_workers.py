@@ -91,7 +91,7 @@ def alive(pids: list[int]) -> list[int]:
 def test_a_template_that_cannot_import_is_a_mistake_to_fix(spec, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit('libgomp is missing')\n")
     environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(tmp_path)}
-    with Slots([environment], tmp_path / "logs") as slots, slots.lease() as its, pytest.raises(UserError) as raised:
+    with Slots([environment] * 2, tmp_path / "logs") as slots, slots.lease() as its, pytest.raises(UserError) as raised:
         its.run(spec, tmp_path / "run", lambda event: None)
     assert raised.value.code == "worker.does-not-start"
     assert raised.value.path == str(tmp_path / "logs" / "workers.log")
@@ -112,10 +112,41 @@ def test_what_a_fork_dies_of_before_it_is_ready_is_in_its_own_log(spec, tmp_path
     """As in a container that allows few threads."""
     (tmp_path / "sitecustomize.py").write_text(NO_THREADS)
     environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(tmp_path)}
-    with Slots([environment], tmp_path / "logs") as slots, slots.lease() as its, pytest.raises(UserError) as raised:
+    with Slots([environment] * 2, tmp_path / "logs") as slots, slots.lease() as its, pytest.raises(UserError) as raised:
         its.run(spec, tmp_path / "run", lambda event: None)
     assert raised.value.path == str(tmp_path / "logs" / "worker-0.log")
     assert "can't start new thread" in raised.value.found
+
+
+ONE_FORK = """
+import os
+
+fork, left = os.fork, [1]
+
+def refuse():
+    if not left:
+        raise BlockingIOError("too many processes")
+    left.pop()
+    return fork()
+
+os.fork = refuse
+"""
+
+
+def test_a_fork_that_is_refused_costs_no_other_worker_anything(spec, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(ONE_FORK)
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(tmp_path)}
+    with Slots([environment] * 2, tmp_path / "logs") as slots, slots.lease() as first, slots.lease() as second:
+        with pytest.raises(UserError, match="does not start") as raised:
+            second.run(spec, tmp_path / "refused", lambda event: None)
+        first.run(spec, tmp_path / "run", lambda event: None)
+    assert raised.value.path == str(tmp_path / "logs" / "worker-1.log")
+    assert "too many processes" in raised.value.found
+
+
+def test_one_slot_needs_no_process_to_fork_from(tmp_path):
+    with Slots([{"CUDA_VISIBLE_DEVICES": ""}], tmp_path) as slots:
+        assert psutil.Process(slots._workers[0].pid).parent() == psutil.Process()
 
 
 def test_a_worker_that_is_killed_before_it_has_started_does_not_start(tmp_path):
@@ -133,7 +164,7 @@ def test_where_processes_cannot_be_watched_workers_start_by_themselves(monkeypat
     monkeypatch.setattr(os, "pidfd_open", forbidden)
     forked_workers._can_watch_processes.cache_clear()
     try:
-        with Slots([{"CUDA_VISIBLE_DEVICES": ""}], tmp_path) as slots:
+        with Slots([{"CUDA_VISIBLE_DEVICES": ""}] * 2, tmp_path) as slots:
             assert psutil.Process(slots._workers[0].pid).parent() == psutil.Process()
     finally:
         monkeypatch.undo()

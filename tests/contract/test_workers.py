@@ -72,8 +72,10 @@ def slots(request, log_dir):
     noise_dir.mkdir(exist_ok=True)
     (noise_dir / "sitecustomize.py").write_text(textwrap.dedent(NOISE))
     path = {"PYTHONPATH": f"{noise_dir}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-    with Slots([request.param | path], log_dir) as slots:
-        yield slots
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bertft_core.training.slots.FEWEST_FORKED", 1)
+        with Slots([request.param | path], log_dir) as slots:
+            yield slots
 
 
 def ignore(event: dict[str, Any]) -> None:
@@ -237,7 +239,7 @@ PARENT = """
     from bertft_core.training.slots import Slots
 
     spec_path, folder, environment = sys.argv[1:]
-    slots = Slots([json.loads(environment)], Path(folder))
+    slots = Slots([json.loads(environment)] * 2, Path(folder))
     with slots.lease() as worker:
         print(worker.pid, flush=True)
         spec = checked_record(Path(spec_path), RunSpec)
