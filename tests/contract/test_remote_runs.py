@@ -100,6 +100,7 @@ def test_a_run_on_a_node_is_the_run_here(study, here, node, tmp_path):
     assert [path for path in found if str(node.dir.parents[1]).encode() in path.read_bytes()] == [], "no path of the node"
 
 
+@pytest.mark.slow
 def test_a_second_run_fetches_nothing_and_the_store_keeps_inputs_alone(study, node, tmp_path):
     _, spec = study
     worker = remote(node, tmp_path)
@@ -139,6 +140,7 @@ def test_a_run_goes_on_on_another_node_from_its_last_stored_state(study, here, t
     assert not first.dir.exists()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_node_that_is_shut_down_with_its_very_last_state(study, here, tmp_path):
     """Whatever the interval of uploads, and without using up a retry."""
     spec = with_training(study[1], **LONG)  # no state is saved before
@@ -240,6 +242,7 @@ def test_what_is_damaged_in_the_store_is_stored_again(study, tmp_path, input_of)
     assert events[-1]["kind"] == "ended"
 
 
+@pytest.mark.slow
 def test_mistakes_and_errors_cross_over_with_the_log_of_the_run(study, node, tmp_path):
     worker, run_dir = remote(node, tmp_path), tmp_path / "study" / "runs" / "one"
     with pytest.raises(UserError) as refused:

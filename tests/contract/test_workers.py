@@ -29,6 +29,7 @@ from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
 FORKED = {"CUDA_VISIBLE_DEVICES": ""}
 """What makes the workers of an environment forks of one process."""
+KINDS = [pytest.param({}, marks=pytest.mark.slow, id="own"), pytest.param(FORKED, id="forked")]
 NOISE = """
     import os, sys, threading, time
 
@@ -65,7 +66,7 @@ def log_dir(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("logs")
 
 
-@pytest.fixture(scope="module", params=[{}, FORKED], ids=["own", "forked"])
+@pytest.fixture(scope="module", params=KINDS)
 def slots(request, log_dir):
     """One slot; each test leaves it usable, which the next one proves."""
     noise_dir = log_dir / "noise"
@@ -191,7 +192,7 @@ def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, s
     assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
 
 
-@pytest.mark.parametrize("environment", [{}, FORKED], ids=["own", "forked"])
+@pytest.mark.parametrize("environment", KINDS)
 def test_close_ends_workers_in_the_middle_of_their_runs(environment, spec, endless, tmp_path):
     """Both while a run waits for its worker and while it handles an event."""
     slots = Slots([environment, environment], tmp_path / "logs")
@@ -247,7 +248,7 @@ PARENT = """
 """
 
 
-@pytest.mark.parametrize("environment", [{}, FORKED], ids=["own", "forked"])
+@pytest.mark.parametrize("environment", KINDS)
 def test_a_worker_ends_in_the_middle_of_its_run_when_its_parent_is_killed(environment, endless, tmp_path):
     (tmp_path / "spec.json").write_text(endless.model_dump_json())
     words = [str(tmp_path / "spec.json"), str(tmp_path), json.dumps(environment)]

@@ -55,6 +55,11 @@ COMMANDS = [*commands_of(README), *commands_of(GUIDE)]
 BERTFT = [command for command in COMMANDS if "bertft " in command and not command.startswith("git ")]
 SERVED = [command for command in BERTFT if "bertft ui" in command or "bertft announce" in command]
 PLAIN = [command for command in BERTFT if command not in SERVED]
+SAID = ("bertft status tickets", "bertft show tickets", "bertft show tickets --json", "bertft report tickets")
+"""Of the guide, what tests of the README look at."""
+QUICK = [command for command in PLAIN if command in (*commands_of(README), *SAID)]
+REST = [command for command in PLAIN if command not in QUICK]
+"""Each of them has tests of its own too."""
 
 
 def environment() -> dict[str, str]:
@@ -146,9 +151,20 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder) -> dict[str, Ended]:
-    """Every command that ends by itself, run in the order of the README; neighbours that need no shell, in one process."""
+    """The commands of the README that end by themselves, in its order."""
+    return run_all(QUICK, folder)
+
+
+@pytest.fixture(scope="module")
+def whole(done, folder) -> dict[str, Ended]:
+    """And then those of the guide."""
+    return done | run_all(REST, folder)
+
+
+def run_all(listed: list[str], folder: Path) -> dict[str, Ended]:
+    """Neighbours that need no shell in one process."""
     ended: dict[str, Ended] = {}
-    for alone, group in groupby(PLAIN, key=lambda command: any(words in command for words in ALONE)):
+    for alone, group in groupby(listed, key=lambda command: any(words in command for words in ALONE)):
         commands = list(group)
         if alone:
             ended |= {command: run_in(folder, command) for command in commands}
@@ -158,11 +174,21 @@ def done(folder) -> dict[str, Ended]:
     return ended
 
 
-@pytest.mark.parametrize("command", PLAIN)
-def test_a_bertft_command_succeeds(done, command):
-    assert done[command].code == 0, done[command].stderr
-    assert done[command].stdout.strip()
-    assert "Traceback" not in done[command].stderr
+def assert_succeeded(ended: Ended) -> None:
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.strip()
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", QUICK)
+def test_a_bertft_command_of_the_readme_succeeds(done, command):
+    assert_succeeded(done[command])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", REST)
+def test_a_bertft_command_of_the_guide_succeeds(whole, command):
+    assert_succeeded(whole[command])
 
 
 def output_of(done: dict[str, Ended], start: str) -> str:
@@ -181,20 +207,22 @@ def test_the_commands_say_what_the_readme_says(done):
     assert Path(output_of(done, "bertft report tickets").strip()).is_file()
 
 
-def test_an_answer_has_the_keys_that_the_guide_shows(done):
+@pytest.mark.slow
+def test_an_answer_has_the_keys_that_the_guide_shows(whole):
     guide = ROOT / "docs" / "guides" / "predict.md"
     shown = [json.loads(line) for line in re.findall(r"^\{.*\}$", guide.read_text(encoding="utf-8"), re.MULTILINE)]
     assert len(shown) >= 2
     (command,) = [command for command in PLAIN if "bertft predict" in command]
-    (row,) = [json.loads(line) for line in done[command].stdout.splitlines()]
+    (row,) = [json.loads(line) for line in whole[command].stdout.splitlines()]
     assert {tuple(row), *map(tuple, shown)} == {tuple(row)}
     assert {tuple(row["probabilities"]), *(tuple(one["probabilities"]) for one in shown)} == {("normal", "urgent")}
-    assert re.search(r"^(full|features) · seed \d{3} \(best accuracy on validation, ", done[command].stderr, re.MULTILINE)
+    assert re.search(r"^(full|features) · seed \d{3} \(best accuracy on validation, ", whole[command].stderr, re.MULTILINE)
 
 
-def test_the_overrides_of_the_readme_reach_the_plan(done):
+@pytest.mark.slow
+def test_the_overrides_of_the_guide_reach_the_plan(whole):
     (command,) = [command for command in PLAIN if "--set seeds.n=10" in command]
-    assert "2 arms × 10 seeds" in done[command].stdout
+    assert "2 arms × 10 seeds" in whole[command].stdout
 
 
 SAMPLES = [block for block in blocks(README, "text") if block.text.startswith("accuracy on ")]
@@ -215,7 +243,8 @@ def test_the_readme_is_short_and_shows_a_sample():
     assert len(SAMPLES) >= 1
 
 
-def test_the_home_is_as_the_guide_draws_it(done, folder):
+@pytest.mark.slow
+def test_the_home_is_as_the_guide_draws_it(whole, folder):
     paths = paths_in(block_after("Everything a study makes is in its home", "text", FILES))
     assert len(paths) >= 25
     assert [path for path in paths if not any(folder.glob(path))] == []
