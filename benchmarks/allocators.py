@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
@@ -71,7 +72,7 @@ def measure(spec_path: Path, n_rounds: int) -> dict[str, Used]:
                 command, env=os.environ | threads | environment, capture_output=True, text=True, check=True, cwd=root
             )
             found.setdefault(name, []).append(Used(*map(float, done.stdout.split())))
-    return {name: Used(*map(statistics.median, zip(*used, strict=True))) for name, used in found.items()}
+    return {name: Used(*np.median(used, axis=0).tolist()) for name, used in found.items()}
 
 
 def table(found: dict[str, Used]) -> list[tuple[str, ...]]:
