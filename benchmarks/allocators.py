@@ -93,9 +93,10 @@ def page(rows: list[tuple[str, ...]], n_rounds: int, about: dict[str, str]) -> s
         "",
         "One run of MiniLM over 1,000 made-up sentences (one epoch, batch 16, one thread, validated and",
         f"saved at its end), each in a process of its own, in turns; medians of {n_rounds} rounds, imports left out.",
-        "jemalloc is taken where a distribution has put it; as it comes it gives pages back several times a",
-        f"step, set up (`{SETTINGS}`) only between runs. Made by",
-        "`benchmarks/allocators.py`.",
+        "jemalloc is taken where a distribution has put it. As it comes it gives pages back several times a",
+        "step; set up it does so only between runs. Made by `benchmarks/allocators.py`. Its settings:",
+        "",
+        f"`{SETTINGS}`",
         "",
     ]
     return "\n".join([*lines, *markdown_table(rows), "", *bullets(about), ""])
