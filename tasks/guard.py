@@ -35,7 +35,7 @@ class Guard:
             self._process.stdin.write(GOODBYE)
             self._process.stdin.close()
         except BrokenPipeError:
-            pass
+            pass  # it has been killed, and there is nothing left to tell it
         self._process.wait()
 
 

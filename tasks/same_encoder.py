@@ -12,8 +12,8 @@ def refuse_other_study(study_dir: StudyDir, card: DatasetCard) -> None:
     known = read_record(study_dir.card_path, DatasetCard)
     if known is not None and (study_dir.path / "runs").is_dir():
         before = {each.encoder.in_digests: each.encoder for each in known.every}
-        for now in card.every:
-            refuse_other_model(before.get(now.encoder.in_digests, now.encoder), now, study_dir.path)
+        for each in card.every:
+            refuse_other_model(before.get(each.encoder.in_digests, each.encoder), each, study_dir.path)
 
 
 def refuse_other_model(known: EncoderIdentity, card: DatasetCard, path: Path) -> None:

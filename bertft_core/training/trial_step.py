@@ -19,6 +19,7 @@ from bertft_core.records import DatasetCard
 from bertft_core.records.encoder_proof import FirstStep
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.training.lean_imports import import_in_passing
 
 VERSION = 1
 """Part of a trial's key: increase it when it finds more."""
@@ -46,14 +47,8 @@ def prepare_and_try(study: StudyConfig, *, home_dir: Path | str, tell: Tell = la
 
 def prepare_in_passing(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
     """As `prepare_and_try`, for a command that does nothing else with torch: it is imported as workers do it, faster."""
-    with slow_libraries(_imported_in_passing):
+    with slow_libraries(import_in_passing):
         return prepare_and_try(study, home_dir=home_dir)
-
-
-def _imported_in_passing() -> None:
-    from bertft_core.training.lean_imports import import_in_passing
-
-    import_in_passing()
 
 
 def _try_once(study: StudyConfig, card: DatasetCard, home: Path) -> None:
