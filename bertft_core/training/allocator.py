@@ -20,7 +20,7 @@ PLACES = (
 SETTINGS = "oversize_threshold:0,dirty_decay_ms:-1,lg_extent_max_active_fit:10"
 """Of jemalloc: within a run nothing is given back, be it large or small, and a small block may come out of a large free one.
 
-As it comes, it gives pages back several times a step; `benchmarks/allocators.py` and docs/benchmarks/allocators.md show what that costs.
+As it comes, it gives pages back several times a step; docs/benchmarks/allocators.md shows what that costs.
 """
 ALL_ARENAS = 4096
 """What jemalloc's `arena.<i>.purge` takes for every arena."""
