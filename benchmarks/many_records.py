@@ -22,6 +22,7 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.list_columns import matrix_column
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from bertft_core.storage.study_dir import StudyDir, checked_record, write_record
+from bertft_core.training.compute_choice import with_device
 
 N_TEMPLATES = 2
 """Seeds of each arm that are trained."""
@@ -50,14 +51,18 @@ def write_config(path: Path, n_seeds: int) -> Path:
 
 def copy_records(config: Path, home: Path) -> int:
     """Give every planned run without a record that of a trained run of its arm; how many were made."""
-    study: StudyConfig = load_study(config)
-    study_dir = StudyDir(home.resolve(), study.name)
+    asked: StudyConfig = load_study(config)
+    study_dir = StudyDir(home.resolve(), asked.name)
+    study = with_device(asked, study_dir)  # computed as the trained runs were
     card = checked_record(study_dir.card_path, DatasetCard)
     templates: dict[str, list[RunRecord]] = {}
     for record in study_dir.records():
         templates.setdefault(record.spec.arm, []).append(record)
+    specs = plan_runs(study, card, {})
+    if strangers := {record.digest for of_arm in templates.values() for record in of_arm} - {spec.digest for spec in specs}:
+        raise SystemExit(f"{len(strangers)} trained runs are not among those that are planned here: they would be trained again")
     made = 0
-    for spec in plan_runs(study, card, {}):
+    for spec in specs:
         if not (study_dir.run_dir(spec.digest) / "record.json").exists():
             of_arm = templates[spec.arm]
             _copy(of_arm[spec.index % len(of_arm)], spec, study_dir)
