@@ -40,9 +40,9 @@ def write_report(results: StudyResults, *, paper: bool = False) -> Path:
     report.html needs nothing beside it: style and pictures are inside. For a `paper` figures/ has PDF files too.
     """
     folder, extras = results.study_dir.report_dir, gather(results)
-    page = _page(results, extras)
-    write_record(folder / "summary.json", results.summary)
+    write_record(folder / "summary.json", results.summary)  # it and the table take memory that the figures have afterwards
     write_atomically(folder / "runs.csv", _for_csv(frames.runs(results)).to_csv(index=False, lineterminator="\n"))
+    page = _page(results, extras)
     write_atomically(folder / "study.yaml", study_yaml(results.study.shareable))
     write_extras(extras, folder, paper=paper)
     write_atomically(folder / "report.html", page)

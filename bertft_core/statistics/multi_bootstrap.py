@@ -25,7 +25,6 @@ for the percentiles init and order seeds are drawn independently (the pigeonhole
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +33,7 @@ from scipy.special import ndtr, stdtrit
 
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
+from bertft_core.statistics.kept_draws import kept_draws
 from bertft_core.statistics.resampling import N_RESAMPLES, Draws
 from bertft_core.statistics.rounding import ROUNDING, Floats
 from bertft_core.statistics.row_blocks import row_blocks
@@ -148,7 +148,7 @@ def _in_order(first: Draws, second: Draws, paired: bool) -> tuple[Draws, Draws]:
     return first.of_seeds(of_first), second.of_seeds(of_first if paired else np.lexsort(keys[1]))
 
 
-@lru_cache(maxsize=2)
+@kept_draws(2)
 def _seed_draws(n: int, n_resamples: int, seed: tuple[int, int], cells: tuple[GridCell, ...] | None = None) -> Floats:
     """Weight of each seed [resamples, n] in n draws with replacement: its number of draws over n.
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bertft_core.statistics.kept_draws import kept_draws
 from bertft_core.statistics.row_blocks import row_blocks
 
 MAX_SIGNS = 2**16
@@ -80,7 +81,7 @@ def _all_signs(n: int) -> Floats:
     return np.asarray(1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1), dtype=np.float64)
 
 
-@lru_cache(maxsize=2)
+@kept_draws(2)
 def _sampled_signs(n: int, permutation_seed: int) -> NDArray[np.int8]:
     """[N_SAMPLED, n]; cached, because all pairs of a study flip the same signs, with and without differences of 0."""
     rng, signs = np.random.default_rng(permutation_seed), np.empty((N_SAMPLED, n), dtype=np.int8)

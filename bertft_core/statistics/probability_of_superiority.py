@@ -13,7 +13,6 @@ second interval is therefore the one to decide by:
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
+from bertft_core.statistics.kept_draws import kept_draws
 from bertft_core.statistics.proportions import clopper_pearson_interval
 from bertft_core.statistics.rounding import Floats, differences_of
 from bertft_core.statistics.row_blocks import row_blocks
@@ -75,7 +75,7 @@ def _wins(first: Floats, second: Floats) -> Floats:
     return np.asarray((1 + np.sign(differences_of(first, second))) / 2)
 
 
-@lru_cache(maxsize=1)
+@kept_draws(1)
 def _draws(bootstrap_seed: int, sizes: tuple[int, ...], n_resamples: int) -> tuple[NDArray[np.floating], ...]:
     """How often each run is drawn [resamples, n] in n draws with replacement, for each size n in turn.
 

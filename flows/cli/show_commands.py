@@ -8,6 +8,7 @@ from bertft_core.library.study_on_disk import StudyOnDisk, no_finished_runs
 from bertft_core.records import StudySummary
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.training.allocator import give_back
 from flows.cli.find_study import find_study, load_config
 from flows.cli.terminal import detail, say, say_json
 
@@ -84,6 +85,7 @@ def rebuild_report(found: StudyOnDisk, *, paper: bool = False) -> Path:
     detail(f"evaluating {len(results.records)} records of {found.dir.path}")
     gc.freeze()  # records and libraries stay: collecting what the evaluation leaves need not look at them
     results = evaluated(results)
+    give_back()  # what was resampled would stay beside the figures
     from bertft_core.report.report_seal import seal_report
     from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
 

@@ -13,6 +13,7 @@ from bertft_core.evaluation.comparison.study_components import components
 from bertft_core.metrics import METRICS
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
 from bertft_core.seeds import derive_seed
+from bertft_core.statistics.kept_draws import forget_draws
 from bertft_core.statistics.mean_tests import holm
 from bertft_core.storage.study_results import StudyResults
 
@@ -44,6 +45,7 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
             refusals.append(Refusal(reason="scores_missing", arm=arm.name, baseline=baseline.name))
     # metric by metric: what is resampled of one is not held for the next
     pairs = [compare.on(metric, pair) for metric in plan.metrics for pair in paired if pair.is_scored(plan.key_of(metric))]
+    forget_draws()
     metric, names = plan.metrics[0], tuple(dict.fromkeys(results.study.name for results in studies))
     return Comparison(
         title=", ".join(names),
