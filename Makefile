@@ -32,9 +32,9 @@ $(INSTALLED)-%: requirements-%.lock $(INSTALLED)
 quickstart: install
 	$(BIN)/bertft run configs/quickstart.yaml
 
-# Three processes on two cores, because what starts commands and servers waits for them a third of its time.
+# Four processes on two cores, because what starts commands and servers waits for them a third of its time.
 test: install
-	$(PYTEST) -n 3
+	$(PYTEST) -n 4
 
 test-slow: install $(INSTALLED)-docs $(INSTALLED)-ray $(INSTALLED)-postgres $(INSTALLED)-s3 $(INSTALLED)-slow
 	$(PYTEST) -n 2 -m slow

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent
-ORDER = ("flows", "docs", "contract", "gpu", "golden", "architecture", "unit")
-"""Folders of tests, those with the longest files first, so that no long one is left for the end."""
+WAITING, COMPUTING = ("flows", "docs"), ("contract", "gpu", "golden")
+"""Folders of tests that wait for commands and servers, and of those that keep a core busy. Their files take turns, so that the cores
+are always in use, and come before the short ones of all other folders, so that no long one is left for the end."""
+SHORT = 2
+"""The kind of all other folders."""
 SHARING = {
     "finished": ("commands", "compare", "damaged_studies", "kill_study", "run_command", "tracking"),
     "pretrained": ("earlier_study", "replay"),
@@ -37,8 +40,16 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders with the longest files come first, and in a folder the files that wait for one fixture."""
-    items.sort(key=lambda item: (ORDER.index(item.path.relative_to(ROOT).parts[0]), item.path.name not in TOGETHER))
+    """The files of long tests come first, in turns, and of a kind those that wait for one fixture."""
+    items.sort(key=lambda item: (_kind(item), item.path.name not in TOGETHER))
+    files = list(dict.fromkeys((_kind(item), item.path) for item in items))
+    turns = {path: [of for of, _ in files[:i]].count(kind) for i, (kind, path) in enumerate(files)}
+    items.sort(key=lambda item: (_kind(item) == SHORT, turns[item.path]))
+
+
+def _kind(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT).parts[0]
+    return next((i for i, folders in enumerate((WAITING, COMPUTING)) if folder in folders), SHORT)
 
 
 def pytest_collection_finish() -> None:
