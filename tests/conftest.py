@@ -19,8 +19,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent
 WAITING, COMPUTING = ("flows", "docs"), ("contract", "gpu", "golden")
-"""Folders of tests that wait for commands and servers, and of those that keep a core busy. Their files take turns, so that the cores
-are always in use, and come before the short ones of all other folders, so that no long one is left for the end."""
+"""Folders of tests that wait for commands and servers, and of tests that keep a core busy.
+
+Their files take turns, so that the cores are in use, and come before the short ones of all other folders.
+"""
 SHORT = 2
 """The kind of all other folders."""
 SHARING = {

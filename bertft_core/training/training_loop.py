@@ -27,6 +27,7 @@ from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
 from bertft_core.training.replayed_steps import ReplayedSteps
 from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.step_readings import NotFinite, StepReadings
 
 StopReason = Literal["completed", "stopped_early", "diverged", "pruned"]
 
@@ -64,6 +65,9 @@ class Loop:
         self._best = EarlyStopper(spec, plan.stopping)
         self._average = WeightAverage(steps.evaluation_steps, plan.n_averaged)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.training.precision == "fp16")
+        # the scaler waits for the device anyway, and what acts before an update must know whether there is one
+        waits = runner.device.type != "cuda" or self._scaler.is_enabled() or bool(plan.before_update)
+        self.readings = StepReadings(emit, late=not waits)
         self._cut = math.inf if spec.stop_at is None else cut_step(spec.stop_at, steps.n_steps)
         self.position = Position(digest=spec.digest)
         self.best_weights: dict[str, Tensor] = {}
@@ -75,6 +79,9 @@ class Loop:
         """
         try:
             return self._run()
+        except NotFinite as bad:
+            self._advance(step=bad.step)
+            return "diverged", f"the loss became {bad.value} at step {bad.step} of {self.steps.n_steps}"
         finally:
             self._checkpoints.wait()
 
@@ -86,10 +93,9 @@ class Loop:
             if self.position.step >= self._cut:
                 self.save()
                 return "pruned", None
-            loss = self.timed_step()
-            if not math.isfinite(loss):
-                return "diverged", f"the loss became {loss} at step {self.position.step} of {self.steps.n_steps}"
+            self.timed_step()
             if self.position.step in evaluation_steps:
+                self.readings.read()
                 ended = self._evaluate()
                 if ended is not None:
                     return ended
@@ -105,15 +111,16 @@ class Loop:
         by_steps = every is not None and self.position.step % every == 0
         return by_steps or time.monotonic() - self._saved_at > self.spec.checkpoint_every_seconds
 
-    def timed_step(self) -> float:
-        """The next optimizer step; the mean loss of its targets."""
+    def timed_step(self) -> None:
+        """The next optimizer step. Raises `NotFinite` where its loss, or that of a step before it, is no number."""
         started = time.monotonic()
-        loss = self._step()
-        self._advance(step=self.position.step + 1, train_seconds=self.position.train_seconds + time.monotonic() - started)
-        return loss
+        try:
+            self._step()
+        finally:
+            self._advance(step=self.position.step + 1, train_seconds=self.position.train_seconds + time.monotonic() - started)
 
-    def _step(self) -> float:
-        """One optimizer step; the mean loss of its targets. Its gradient does not depend on the microbatches."""
+    def _step(self) -> None:
+        """One optimizer step. Its gradient does not depend on the microbatches."""
         step = self.position.step
         factor = learning_rate_factor(step, self.steps.n_steps, self._n_warmup, self.training.schedule)
         learning_rate = self.training.peak_learning_rate * factor
@@ -133,16 +140,17 @@ class Loop:
         also = {} if self._replayed is None else {"replay_loss": self._replayed.backward(step, self._scaler.scale)}
         self._scaler.unscale_(self.optimizer)
         layers = self._watched_norms()
-        *parts, norm = torch.stack([*losses, self._clipped_norm()]).tolist()  # at once: each reading waits for a GPU
-        loss = sum(parts)
-        if bad := [value for value in (loss, *also.values()) if not math.isfinite(value)]:
-            return bad[0]
-        self._update(learning_rate, norm)
-        event = {"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate}
-        self._emit(event | {"grad_norm": norm if math.isfinite(norm) else None} | layers | also)
-        return loss
+        computed = torch.stack([*losses, self._clipped_norm()])
+        event = {"step": step + 1, "learning_rate": learning_rate} | layers | also
+        if self.readings.late:
+            self._update(learning_rate)
+            self.readings.read()  # the step before, while the device is busy with this one
+            self.readings.put(event, computed)
+        else:
+            self.readings.put(event, computed)
+            self._update(learning_rate, self.readings.read())
 
-    def _update(self, learning_rate: float, norm: float) -> None:
+    def _update(self, learning_rate: float, norm: float = 0.0) -> None:
         """Apply the gradients; their norm is not finite only where the fp16 scaler skips the step."""
         if math.isfinite(norm):
             for act in self.plan.before_update:
@@ -162,11 +170,15 @@ class Loop:
         if self.spec.compute.path == "reference" or self.plan.before_update or type(self.optimizer) is not torch.optim.AdamW:
             return torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.plan.learning.values() if p.grad is not None])
-        length = float(norm)
-        # fused AdamW divides gradients by it
-        scale = torch.tensor((length + 1e-6) / limit) if length > limit else None
-        self.optimizer.grad_scale = scale  # type: ignore[attr-defined]
+        self.optimizer.grad_scale = self._divisor(norm, limit)  # type: ignore[attr-defined]
         return norm
+
+    def _divisor(self, norm: Tensor, limit: float) -> Tensor | None:
+        """What fused AdamW divides gradients by; on a device that nobody waits for, always something."""
+        if self.readings.late:
+            return ((norm + 1e-6) / limit).clamp(min=1.0)
+        length = float(norm)
+        return torch.tensor((length + 1e-6) / limit) if length > limit else None
 
     def _evaluate(self) -> tuple[StopReason, str | None] | None:
         started = time.monotonic()
@@ -215,7 +227,11 @@ class Loop:
         self.position = self.position.model_copy(update=changes)
 
     def save(self) -> None:
-        """Save the state after the last step; listeners of the `saving` event first write what belongs to it."""
+        """Save the state after the last step; listeners of the `saving` event first write what belongs to it.
+
+        Raises `NotFinite` where the loss of that step is no number.
+        """
+        self.readings.read()
         self._emit({"kind": "saving", "step": self.position.step})
         tensors = {f"weights/{name}": p.detach() for name, p in self.plan.learning.items()}
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}

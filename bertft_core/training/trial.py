@@ -2,6 +2,7 @@
 
 import resource
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from bertft_core.training import determinism
 from bertft_core.training.curve_file import ignore
 from bertft_core.training.devices import memory_bytes
 from bertft_core.training.run import RunParts, device_of, forget_earlier_runs
+from bertft_core.training.step_readings import NotFinite
+from bertft_core.training.training_loop import Loop
 
 N_WARM = 5
 """Steps that are not timed: kernels are chosen and memory is reserved in the first ones."""
@@ -25,12 +28,17 @@ def try_run(spec: RunSpec, run_dir: Path, seconds: float) -> dict[str, Any]:
     loop = RunParts(spec, run_dir, device, ignore).loop
     last = loop.steps.n_steps
     for _ in range(min(N_WARM, last - 1)):
-        loop.timed_step()
+        _step(loop)
     started, first = time.monotonic(), loop.position.step
     while loop.position.step < last and (loop.position.step == first or time.monotonic() - started < seconds):
-        loop.timed_step()
+        _step(loop)
     rate = (loop.position.step - first) / (time.monotonic() - started)
     return {"kind": "trial", "steps_per_second": rate} | _memory(device)
+
+
+def _step(loop: Loop) -> None:
+    with suppress(NotFinite):  # whether it learns is not the question
+        loop.timed_step()
 
 
 def _memory(device: torch.device) -> dict[str, int]:
