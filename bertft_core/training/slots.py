@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bertft_core.training.devices import usable_cores
 from bertft_core.training.forked_workers import WorkerTemplate, can_fork
 from bertft_core.training.kernel_probe import NOTHING_MEASURED, KernelProbe
 from bertft_core.training.workers import RunFailed, SlotsClosing, Worker, WorkerDied
@@ -24,7 +25,7 @@ class Slots:
         self._workers: list[Worker] = []
         self._template: WorkerTemplate | None = None
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._closed, self._lock = False, threading.Lock()
+        self._closed, self._lock, self._busy = False, threading.Lock(), set[int]()
         self.resize(len(environments))
 
     @property
@@ -65,12 +66,15 @@ class Slots:
         """A worker of one's own, replaced when the last one died. Raises `SlotsClosing` after `close`, in mid-run too."""
         slot = self._free.get()
         try:
-            yield self._live_worker(slot)
+            yield self._live_worker(slot)  # it knows how many cores it may use before it is asked for anything
         except WorkerDied as death:
             if self._closed and not isinstance(death, SlotsClosing):
                 raise SlotsClosing("the study is stopping") from death
             raise
         finally:
+            with self._lock:
+                self._busy.discard(slot)
+                self._lend_cores()
             self._free.put(slot)
 
     def probe_kernels(self, threads: int) -> KernelProbe:
@@ -95,7 +99,16 @@ class Slots:
             if not self._workers[slot].alive:
                 self._workers[slot].kill()
                 self._workers[slot] = self._new_worker(slot)
+            self._busy.add(slot)
+            self._lend_cores()
             return self._workers[slot]
+
+    def _lend_cores(self) -> None:
+        """Let the runs of this moment have the cores of all slots; on a GPU they have no use for them."""
+        on_cpu = [each for each in self._environments if each.get("CUDA_VISIBLE_DEVICES") == ""]
+        cores = min(sum(int(each.get("OMP_NUM_THREADS", 0)) for each in on_cpu), usable_cores())
+        for slot in self._busy if cores and not self._closed else ():
+            self._workers[slot].lend(cores // len(self._busy))
 
     def leave(self) -> None:
         """Have every run that trains now save its state and stop; see `Worker.leave`."""

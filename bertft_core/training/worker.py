@@ -6,7 +6,8 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
           or with "do": "accumulate", or "do": "trial" and "seconds"; or {"do": "probe_kernels", "threads", "run_dir"};
           or {"do": "prepare", "study", "home", "run_dir"};
-          or {"do": "leave"}, at any time: a run that trains saves its state and stops
+          or {"do": "leave"}, at any time: a run that trains saves its state and stops;
+          or {"do": "lend", "cores"}, at any time: how many cores a run may use, its own included; see `spare_cores`
 Answers:  {"kind": "ready"} once, then events of `train_run` with those of `SystemLoad`,
           of `accumulation_error`, of `try_run`, or {"kind": "kernels", …} with the fields of a `KernelProbe`,
           or {"kind": "prepared", "card"} after problems and progress, then {"kind": "done"}
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bertft_core.processes import leave, on_stdin
+from bertft_core.training.spare_cores import SPARE
 
 RunRequest = dict[str, Any]
 NAME = "bertft-worker"
@@ -50,6 +52,8 @@ def serve(get_ready: Callable[[], object] = lambda: None) -> None:
         request = json.loads(line)
         if request["do"] == "leave":
             leaving.set()
+        elif request["do"] == "lend":
+            SPARE.lend(request["cores"])
         else:
             requests.put(request)
 

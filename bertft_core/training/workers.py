@@ -189,6 +189,10 @@ class Worker:
         """Have a run that trains now save its state and stop, which raises `WorkerLeft` where it was started."""
         self._send({"do": "leave"})
 
+    def lend(self, cores: int) -> None:
+        """How many cores a run may use from now on, its own included; that changes no bit of it."""
+        self._send({"do": "lend", "cores": cores})
+
     def kill(self) -> None:
         """End the process now and wait until it is gone."""
         if self.alive:

@@ -27,6 +27,7 @@ from bertft_core.training.fast_layers.operations import (
     residual,
     through_dropout,
 )
+from bertft_core.training.fast_layers.spread import spread
 from bertft_core.training.length_groups import LengthGroup
 
 QKV = ("query", "key", "value")
@@ -123,16 +124,16 @@ class BertLayer(torch.autograd.Function):
         p_attention, p_first, p_last = shape.dropouts
         with torch.autocast(x.device.type, enabled=False):
             narrow = x.to(shape.dtype)
-            qkv = torch.addmm(products.qkv_bias, narrow, products.qkv.t())
+            qkv = spread(torch.addmm, products.qkv_bias, narrow, products.qkv.t())
             read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, learns=shape.learns)
             first_mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_first, x.dtype)
-            first_sum = residual(x, torch.addmm(products.output_bias, read, products.output.t()), first_mask)
+            first_sum = residual(x, spread(torch.addmm, products.output_bias, read, products.output.t()), first_mask)
             z, first_mean, first_rstd = aten.native_layer_norm(first_sum, [width], w.norm, w.norm_bias, shape.epsilons[0])
             narrow_z = z.to(shape.dtype)
-            raised = torch.addmm(products.up_bias, narrow_z, products.up.t())
-            activated = aten.gelu(raised)
+            raised = spread(torch.addmm, products.up_bias, narrow_z, products.up.t())
+            activated = spread(aten.gelu, raised)
             last_mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_last, x.dtype)
-            last_sum = residual(z, torch.addmm(products.down_bias, activated, products.down.t()), last_mask)
+            last_sum = residual(z, spread(torch.addmm, products.down_bias, activated, products.down.t()), last_mask)
             y, last_mean, last_rstd = aten.native_layer_norm(last_sum, [width], w.last_norm, w.last_norm_bias, shape.epsilons[1])
         if shape.learns:
             ctx.shape, ctx.products = shape, products
@@ -159,7 +160,7 @@ class BertLayer(torch.autograd.Function):
         dsum, d["last_norm"], d["last_norm_bias"] = norm_backward(dy, last)
         dproduct = through_dropout(dsum, saved.last_mask, shape.dtype)
         product("down", dproduct, saved.activated)
-        draised = aten.gelu_backward(torch.mm(dproduct, w.down), saved.raised)
+        draised = spread(aten.gelu_backward, spread(torch.mm, dproduct, w.down), saved.raised)
         product("up", draised, saved.z)
         first = (saved.first_sum, saved.first_mean, saved.first_rstd, saved.norm, saved.norm_bias)
         dsum, d["norm"], d["norm_bias"] = norm_backward(plus_product(dsum, draised, w.up), first)
@@ -167,7 +168,7 @@ class BertLayer(torch.autograd.Function):
         product("output", dproduct, saved.read)
         dx = None
         if ctx.needs_input_grad[0] or any(need[f"{of}{part}"] for of in QKV for part in ("", "_bias")):
-            dqkv = attend_backward(torch.mm(dproduct, w.output), shape.groups, shape.n_heads, attended)
+            dqkv = attend_backward(spread(torch.mm, dproduct, w.output), shape.groups, shape.n_heads, attended)
             d |= _of_qkv(dqkv, saved.x, need, like)
             dx = plus_product(dsum, dqkv, w.qkv) if ctx.needs_input_grad[0] else None
         return dx, None, None, *(d[name] if needed else None for name, needed in need.items())

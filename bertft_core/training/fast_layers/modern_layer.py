@@ -28,6 +28,7 @@ from bertft_core.training.fast_layers.operations import (
     through_dropout,
 )
 from bertft_core.training.fast_layers.rotation import Rotation
+from bertft_core.training.fast_layers.spread import spread
 from bertft_core.training.length_groups import LengthGroup
 from bertft_core.training.packing import Packing
 
@@ -118,18 +119,18 @@ class ModernLayer(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             normed, mean, rstd = _normed(x, w.norm, w.norm_bias, shape.epsilons[0])
             normed = normed.to(narrow)
-            qkv = shape.rotation.turned(linear(normed, p.qkv, p.qkv_bias), shape.n_heads)
+            qkv = shape.rotation.turned(spread(linear, normed, p.qkv, p.qkv_bias), shape.n_heads)
             read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, shape.reach, learns=shape.learns)
             mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_output, x.dtype)
-            y = residual(x, linear(read, p.output, p.output_bias), mask)
+            y = residual(x, spread(linear, read, p.output, p.output_bias), mask)
             mlp_normed, mlp_mean, mlp_rstd = _normed(y, w.mlp_norm, w.mlp_norm_bias, shape.epsilons[1])
             mlp_normed = mlp_normed.to(narrow)
-            raised = linear(mlp_normed, p.raised, p.raised_bias)
+            raised = spread(linear, mlp_normed, p.raised, p.raised_bias)
             inner, gate = raised.chunk(2, dim=1)
-            activated = aten.gelu(inner)
+            activated = spread(aten.gelu, inner)
             mlp_mask = None if shape.masks is None else shape.masks.of_rows(rows, gate.shape[1], p_mlp, narrow)
             product = activated * gate if mlp_mask is None else activated * gate * mlp_mask
-            z = y + linear(product, p.lowered, p.lowered_bias)
+            z = y + spread(linear, product, p.lowered, p.lowered_bias)
         if shape.learns:
             ctx.shape, ctx.products = shape, products
             norms = (w.norm, w.norm_bias, w.mlp_norm, w.mlp_norm_bias)
@@ -152,20 +153,20 @@ class ModernLayer(torch.autograd.Function):
 
         dnarrow = dz.to(shape.dtype)
         product("lowered", dnarrow, saved.product)
-        dproduct = through_dropout(torch.mm(dnarrow, w.lowered), saved.mlp_mask, shape.dtype)
+        dproduct = through_dropout(spread(torch.mm, dnarrow, w.lowered), saved.mlp_mask, shape.dtype)
         inner, gate = saved.raised.chunk(2, dim=1)
-        draised = torch.cat([aten.gelu_backward(dproduct * gate, inner), dproduct * saved.activated], dim=1)
+        draised = torch.cat([spread(aten.gelu_backward, dproduct * gate, inner), dproduct * saved.activated], dim=1)
         product("raised", draised, saved.mlp_normed)
-        dnormed = torch.mm(draised, w.raised).to(like)
+        dnormed = spread(torch.mm, draised, w.raised).to(like)
         mlp_norm = (saved.y, saved.mlp_mean, saved.mlp_rstd, saved.mlp_norm, saved.mlp_norm_bias)
         dy, d["mlp_norm"], d["mlp_norm_bias"] = norm_backward(dnormed, mlp_norm)
         dy = dy + dz
         doutput = through_dropout(dy, saved.mask, shape.dtype)
         product("output", doutput, saved.read)
-        dqkv = attend_backward(torch.mm(doutput, w.output), shape.groups, shape.n_heads, attended)
+        dqkv = attend_backward(spread(torch.mm, doutput, w.output), shape.groups, shape.n_heads, attended)
         dqkv = shape.rotation.turned_back(dqkv, shape.n_heads)
         product("qkv", dqkv, saved.normed)
-        dx = torch.mm(dqkv, w.qkv).to(like)
+        dx = spread(torch.mm, dqkv, w.qkv).to(like)
         if saved.norm is not None:
             dx, d["norm"], d["norm_bias"] = norm_backward(dx, (saved.x, saved.mean, saved.rstd, saved.norm, saved.norm_bias))  # type: ignore[arg-type]
         return dx + dy, None, None, *(d[name] if needed else None for name, needed in need.items())

@@ -8,6 +8,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from bertft_core.training.fast_layers.spread import spread
+from bertft_core.training.spare_cores import SPARE
+
 aten = torch.ops.aten
 MaybeTensor = Tensor | None
 Norm = tuple[Tensor, Tensor, Tensor, Tensor, MaybeTensor]
@@ -43,14 +46,14 @@ def product_backward(
     d: Tensor, inputs: Tensor, of_weight: bool, of_bias: bool, dtype: torch.dtype
 ) -> tuple[MaybeTensor, MaybeTensor]:
     """The gradients of a product's weight [outputs, inputs] and bias, as far as they learn."""
-    return torch.mm(d.t(), inputs).to(dtype) if of_weight else None, d.sum(0, dtype=dtype) if of_bias else None
+    return spread(torch.mm, d.t(), inputs).to(dtype) if of_weight else None, d.sum(0, dtype=dtype) if of_bias else None
 
 
 def plus_product(d: Tensor, dproduct: Tensor, weight: Tensor) -> Tensor:
     """d + dproduct · weight, in the place of d."""
     if d.dtype == dproduct.dtype:
-        return d.addmm_(dproduct, weight)
-    return d.add_(torch.mm(dproduct, weight))
+        return spread(torch.addmm, d, dproduct, weight) if SPARE.cores() else d.addmm_(dproduct, weight)
+    return d.add_(spread(torch.mm, dproduct, weight))
 
 
 P = TypeVar("P")

@@ -1,0 +1,49 @@
+"""Operations of a layer on cores that no other run needs, with the bits that they have on the run's own.
+
+Several threads share the outputs of a product, and each output is the same sum in the same order, unless a library cuts the sums
+as well. Whether it does depends on the library, the processor and the shape. So it is tried: of each shape both are computed once
+and compared bit by bit, and where they differ that shape stays on the run's own threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bertft_core.training.spare_cores import SPARE
+
+Key = tuple[Any, ...]
+
+_SAME: dict[Key, bool] = {}
+"""Operation, number of threads and shapes → whether the bits are the same."""
+
+
+def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor:
+    """What an operation without side effects gives, computed on spare cores where there are some."""
+    own, cores = torch.get_num_threads(), SPARE.cores()
+    if cores <= own:
+        return operation(*operands)
+    key = (operation, own, cores, *(None if x is None else (x.shape, x.stride(), x.dtype, x.device) for x in operands))
+    same = _SAME.get(key)
+    if same:
+        return _on_threads(cores, own, operation, operands)
+    alone = operation(*operands)
+    if same is None:
+        _SAME[key] = has_same_bits(alone, _on_threads(cores, own, operation, operands))
+    return alone
+
+
+def _on_threads(n: int, own: int, operation: Callable[..., Tensor], operands: tuple[Tensor | None, ...]) -> Tensor:
+    torch.set_num_threads(n)
+    try:
+        return operation(*operands)
+    finally:
+        torch.set_num_threads(own)
+
+
+def has_same_bits(a: Tensor, b: Tensor) -> bool:
+    """Also where some are no numbers."""
+    return torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
