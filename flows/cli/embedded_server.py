@@ -19,7 +19,7 @@ from pathlib import Path
 from bertft_core.config.errors import UserError
 from bertft_core.processes import Child, ChildLog, child_environment, how_it_ended, leave, on_stdin
 from bertft_core.storage.disk_errors import disk_error
-from flows.cli.new_prefect_store import make_prefect_store
+from tasks.tracking.new_store import make_store
 
 START_TIMEOUT_SECONDS = 300.0
 """On an idle machine it takes seven; here every core trains already, and other programs may want them too."""
@@ -121,7 +121,7 @@ def _serve(port: int, host: str = "127.0.0.1") -> None:
     on_stdin(leave)
     elsewhere = any(name.startswith(("PREFECT_API_DATABASE_", "PREFECT_SERVER_DATABASE_")) for name in os.environ)
     if not elsewhere and (home := os.environ.get("PREFECT_HOME")) is not None:
-        make_prefect_store(Path(home) / "prefect.db")
+        make_store("prefect", Path(home) / "prefect.db")
     import uvicorn
 
     uvicorn.run("prefect.server.api.server:create_app", factory=True, host=host, port=port, log_level="error", lifespan="on")

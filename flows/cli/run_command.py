@@ -2,9 +2,9 @@
 
 import os
 import shlex
-import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bertft_core.config.addresses import without_password
@@ -13,6 +13,7 @@ from bertft_core.report.text_table import result_table
 from bertft_core.storage.disk_errors import disk_errors_explained
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir
+from bertft_core.training.devices import usable_cores
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.find_study import given_config
@@ -80,7 +81,7 @@ def prefect_api(
 ) -> Iterator[None]:
     """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block.
 
-    `first` is done before: a server takes seconds of all cores to start, and what is begun by then goes on meanwhile.
+    `first` is done while that starts, on cores that would wait for it: it waits itself, for the one process that imports torch.
     `on_page` hears of the pages of a server that has some, which an embedded one has not.
     """
     if api_url := os.environ.get("PREFECT_API_URL"):
@@ -94,19 +95,30 @@ def prefect_api(
     use_embedded_prefect(home)
     if (remark := set_prefect_aside(home)) is not None:
         warn(remark)
-    first()
     note("starting Prefect's embedded server …")
     with EmbeddedServer(home / "prefect" / "server.log") as server:
         os.environ["PREFECT_API_URL"] = server.api_url
+        has_prefect = False
         try:
+            if usable_cores() > 1:
+                threading.Thread(target=_get_ready, args=(server,), daemon=True).start()
+            first()
             import flows.run_study  # noqa: F401  (seconds of imports)
 
+            has_prefect = True
             server.wait_until_ready()
             yield
         finally:
-            if "prefect" in sys.modules:
+            if has_prefect:
                 _send_what_is_queued()
             del os.environ["PREFECT_API_URL"]
+
+
+def _get_ready(server: EmbeddedServer) -> None:
+    """Import what the flow needs once the server has left a core to it; what goes wrong does so again where it is asked for."""
+    with suppress(Exception):
+        server.wait_until_ready()
+        import flows.run_study  # noqa: F401
 
 
 def _send_what_is_queued() -> None:

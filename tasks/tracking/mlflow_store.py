@@ -25,6 +25,7 @@ from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
 from tasks.mlflow_address import tracking_uri
 from tasks.tracking.moved_home import artifact_location, follow_home
+from tasks.tracking.new_store import make_store
 from tasks.tracking.store_files import (
     COMPARISON,
     MOVE_IT,
@@ -76,6 +77,7 @@ def _create(path: Path) -> None:
     making = path.with_name(f"{path.name}.making")
     for left in path.parent.glob(f"{making.name}*"):
         left.unlink()
+    make_store("mlflow", making)
     uri = f"sqlite:///{making.absolute()}"
     MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
     making.replace(path)

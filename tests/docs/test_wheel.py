@@ -97,7 +97,7 @@ def test_the_wheel_holds_types_ready_studies_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"{package}/py.typed" for package in ("bertft_core", "flows", "tasks")} <= set(names)
     assert {f"bertft_core/ready_studies/{name}.yaml" for name in ready_names()} <= set(names)
-    assert [name for name in names if name.startswith("flows/cli/prefect_schema/")], "the store of a new home"
+    assert len([name for name in names if name.startswith("tasks/tracking/schemas/")]) == 2, "the stores of a new home"
     metadata = {f"bertft-{__version__}.{kind}" for kind in ("dist-info", "data")}
     assert {name.partition("/")[0] for name in names} == {"bertft_core", "flows", "tasks"} | metadata
 
