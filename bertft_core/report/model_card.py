@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertft_core.config.data_settings import HubData
@@ -148,13 +147,14 @@ def _results_table(record: RunRecord, rows: Sequence[MetricSummary]) -> str:
 
 
 def _data_table(card: DatasetCard) -> str:
+    origins = data_card_text.shared_origins(card)
     cells = [
         (
             name,
             f"{split.n_examples:,}",
             f"{split.mean_length:.1f}",
             numbers.percent(split.truncated_ratio, 3),
-            data_card_text.origin(split.origin.model_copy(update={"path": file_name(split.origin.path)})),
+            origins[name],
         )
         for name, split in card.splits.items()
     ]
@@ -188,8 +188,3 @@ def _digests(results: StudyResults, record: RunRecord) -> list[tuple[str, str]]:
 
 def _dirty(dirty: bool | None) -> str:
     return " (with uncommitted changes)" if dirty else ""
-
-
-def file_name(path: str) -> str:
-    """The name of an absolute path, which says nothing outside of its machine; any other text as it is."""
-    return Path(path).name if Path(path).is_absolute() else path

@@ -1,12 +1,10 @@
 """A study as others can run it: files by their names, and nothing of this machine or of its servers."""
 
-from collections.abc import Iterable
-from pathlib import Path
-
 import yaml
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.study_file import with_paths
+from bertft_core.report.formatting.file_names import file_names
 from bertft_core.report.study_as_yaml import shortest_values
 
 IDENTITY = ("threads_per_run", "device", "kernels", "compute")
@@ -32,14 +30,3 @@ def _paths(study: StudyConfig) -> set[str]:
 
     with_paths(study, seen)
     return found
-
-
-def file_names(paths: Iterable[str]) -> dict[str, str]:
-    """Path → its name, with as many of its folders as tell it from the others; a relative path as it is."""
-    parts = {path: Path(path).parts[1:] if Path(path).is_absolute() else () for path in paths}
-    names = {}
-    for path, own in parts.items():
-        others = [other for each, other in parts.items() if each != path]
-        n = next((n for n in range(1, len(own)) if all(other[-n:] != own[-n:] for other in others)), len(own))
-        names[path] = "/".join(own[-n:]) if own else path
-    return names

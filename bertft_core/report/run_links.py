@@ -7,11 +7,14 @@ address only while `bertft ui` runs.
 import html
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from bertft_core.report.report_seal import seal_again
 from bertft_core.storage.study_dir import StudyDir, write_atomically
 
 MARKED = re.compile(r'<(span|a) class="run" data-run="(?P<digest>[0-9a-f]+)"[^>]*>(?P<text>.*?)</\1>', re.DOTALL)
+
+LINKED = re.compile(r'<a class="run" data-run="(?P<digest>[0-9a-f]+)" href="(?P<href>[^"]*)"')
 
 
 def with_run_links(page: str, addresses: Mapping[str, str]) -> str:
@@ -25,6 +28,13 @@ def with_run_links(page: str, addresses: Mapping[str, str]) -> str:
         return f'<a class="run" data-run="{found["digest"]}" href="{href}" target="_blank" rel="noopener">{found["text"]}</a>'
 
     return MARKED.sub(link, page)
+
+
+def run_links_of(path: Path) -> dict[str, str]:
+    """Run digest → address of the links in the page at `path`; none where there is no page."""
+    if not path.exists():
+        return {}
+    return {found["digest"]: html.unescape(found["href"]) for found in LINKED.finditer(path.read_text(encoding="utf-8"))}
 
 
 def link_report(study_dir: StudyDir, addresses: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from bertft_core.report.prose import (
     variance_text,
 )
 from bertft_core.report.report_seal import seal_report, sealed_summary
+from bertft_core.report.run_links import run_links_of, with_run_links
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_script, page_style
@@ -36,8 +37,9 @@ PART = re.compile(r'<details class="part" id="(\w+)"[^>]*>\s*<summary><h2>(.*?)<
 def write_report(results: StudyResults, *, paper: bool = False) -> Path:
     """Write report.html, runs.csv, summary.json, study.yaml, paper.md, references.bib, tables/ and figures/.
 
-    Returns the path of report.html. `results` are evaluated; records that neither the summary nor a sweep names are ignored.
-    report.html needs nothing beside it: style and pictures are inside. For a `paper` figures/ has PDF files too.
+    Returns the path of report.html, which keeps the links to MLflow of the one before. `results` are evaluated; records that
+    neither the summary nor a sweep names are ignored. report.html needs nothing beside it: style and pictures are inside.
+    For a `paper` figures/ has PDF files too.
     """
     folder, extras = results.study_dir.report_dir, gather(results)
     write_record(folder / "summary.json", results.summary)  # it and the table take memory that the figures have afterwards
@@ -45,8 +47,9 @@ def write_report(results: StudyResults, *, paper: bool = False) -> Path:
     page = _page(results, extras)
     write_atomically(folder / "study.yaml", study_yaml(results.study.shareable))
     write_extras(extras, folder, paper=paper)
-    write_atomically(folder / "report.html", page)
-    return folder / "report.html"
+    path = folder / "report.html"
+    write_atomically(path, with_run_links(page, run_links_of(path)))
+    return path
 
 
 def write_report_once(results: StudyResults) -> Path:

@@ -3,6 +3,7 @@
 The dashboard keeps them among the study's own attributes, in pieces; importing it for its `save_note` takes five seconds.
 """
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def write_notes(path: Path, name: str, notes: Mapping[int | None, str]) -> None:
     changed = False
     for number, text in notes.items():
         of = "" if number is None else f"{trials[number]._trial_id}:"
-        wanted = _attributes(of, text)
+        wanted = _emptied(of, known) | _attributes(of, text)
         is_ours = known.get(f"dashboard:{of}note_ver") in (None, known.get(f"bertft:{of}note_ver"))
         if wanted.items() <= known.items() or not is_ours:
             continue
@@ -39,12 +40,17 @@ def write_notes(path: Path, name: str, notes: Mapping[int | None, str]) -> None:
         seal(path)
 
 
+def _emptied(of: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The pieces of the earlier note without their text: the dashboard reads all that there are, and none can be deleted."""
+    pieces = (f"dashboard:{of}note_str:{i}" for i in itertools.count())
+    return dict.fromkeys(itertools.takewhile(known.__contains__, pieces), "")
+
+
 def _attributes(of: str, text: str) -> dict[str, Any]:
     """As the dashboard reads them, which counts what is saved there; the count of ours says whether anything was.
 
-    The piece after the last is empty, in case that an earlier note was longer. The dashboard's count comes last: until then there
-    is no note.
+    The dashboard's count comes last: until then there is no note.
     """
     pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
-    words = {f"dashboard:{of}note_str:{i}": piece for i, piece in enumerate([*pieces, ""])}
+    words = {f"dashboard:{of}note_str:{i}": piece for i, piece in enumerate(pieces)}
     return words | {f"bertft:{of}note_ver": 1, f"dashboard:{of}note_ver": 1}

@@ -3,6 +3,7 @@
 import json
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
@@ -28,7 +29,10 @@ def own_name(client: MlflowClient, study: str, arm: str) -> str:
 
 
 def _is_of_another(client: MlflowClient, name: str, study: str, arm: str) -> bool:
-    """By its tags; one of before there were these is of the study whose runs its versions are, and one without any of nobody."""
+    """By its tags; one of before there were these is of the study whose runs its versions are, and one without any of nobody.
+
+    Where all of its runs were deleted for good, nobody can tell, so it counts as another's.
+    """
     try:
         tags = client.get_registered_model(name).tags
     except MlflowException as error:
@@ -37,8 +41,18 @@ def _is_of_another(client: MlflowClient, name: str, study: str, arm: str) -> boo
         return False
     if OWNER[0] in tags:
         return bool((tags[OWNER[0]], tags.get(OWNER[1])) != (study, arm))
-    runs = [client.get_run(found.run_id) for found in client.search_model_versions(f"name = '{name}'") if found.run_id]
-    return any(run.data.tags.get(OWNER[0]) != study for run in runs)
+    named = [found.run_id for found in client.search_model_versions(f"name = '{name}'") if found.run_id]
+    runs = [run for run_id in named if (run := _run_if_there(client, run_id)) is not None]
+    return bool(named and not runs) or any(run.data.tags.get(OWNER[0]) != study for run in runs)
+
+
+def _run_if_there(client: MlflowClient, run_id: str) -> Run | None:
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def register(client: MlflowClient, experiment_id: str, run_id: str, of: tuple[str, str], claim: str) -> str:

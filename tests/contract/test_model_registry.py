@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import mlflow
 import pytest
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from bertft_core.config import UserError
 from bertft_core.evaluation.summarize import summarize
@@ -150,6 +152,20 @@ def test_a_model_of_before_there_were_tags_is_known_by_its_runs(trained):
     client.rename_registered_model("tiny-features", "ti-ny-features")
     assert own_name(client, "ti", "ny-features").startswith("ti-ny-features-")
     client.rename_registered_model("ti-ny-features", "tiny-features")
+
+
+def test_a_name_whose_runs_were_all_deleted_for_good_is_anothers(trained, monkeypatch):
+    client = trained.client
+    for tag in ("bertft.study", "bertft.arm"):
+        client.delete_registered_model_tag("tiny-features", tag)
+
+    def gone(run_id: str) -> Run:
+        raise MlflowException(f"Run with id={run_id} not found", error_code=RESOURCE_DOES_NOT_EXIST)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "get_run", gone)
+        assert own_name(client, "tiny", "features").startswith("tiny-features-")
+    assert own_name(client, "tiny", "features") == "tiny-features"
 
 
 def test_an_alias_that_was_taken_away_is_missed(trained):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from bertft_core.report.published_study import file_names, published_yaml
+from bertft_core.report.formatting.file_names import file_names
+from bertft_core.report.published_study import published_yaml
 from tests.helpers.small_records import make_study
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bertft_core.report.report_seal import sealed_summary
 from bertft_core.report.run_links import link_report, with_run_links
+from bertft_core.report.study_report import write_report
 from tasks.mlflow_address import browser_address
 from tasks.tracking.mlflow_store import run_addresses
 from tests.helpers.evaluated_studies import sealed_results
@@ -43,6 +44,19 @@ def test_every_run_of_the_table_gets_its_link_and_the_report_stays_sealed(tmp_pa
     before = path.stat().st_mtime_ns
     link_report(results.study_dir, addresses)
     assert path.stat().st_mtime_ns == before
+
+
+def test_a_report_written_anew_keeps_its_links(tmp_path):
+    results = sealed_results(tmp_path)
+    path = results.study_dir.report_dir / "report.html"
+    link_report(results.study_dir, {spec.digest: f'http://lab/?a=1&b="{spec.digest}' for spec in results.planned[1:]})
+    linked = path.read_text()
+    write_report(results)
+    assert path.read_text() == linked
+    assert linked.count("http://lab/") == len(results.planned) - 1
+    path.unlink()
+    write_report(results)
+    assert "http://lab/" not in path.read_text()
 
 
 def test_of_two_runs_with_one_digest_the_newest_is_linked():

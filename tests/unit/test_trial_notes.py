@@ -65,8 +65,11 @@ def test_what_is_there_is_not_written_again_and_another_note_replaces_it(dashboa
     size = search.journal_path.stat().st_size
     write_notes(search.journal_path, search.journal.name, {1: "x" * (PIECE + 1)})
     assert search.journal_path.stat().st_size == size
-    write_notes(search.journal_path, search.journal.name, {1: "short"})
-    assert note_of(dashboard, search, 1) == "short"
+    for long in ("y" * (3 * PIECE + 1), "z" * 4 * PIECE):
+        write_notes(search.journal_path, search.journal.name, {1: long})
+        assert note_of(dashboard, search, 1) == long
+        write_notes(search.journal_path, search.journal.name, {1: "short"})
+        assert note_of(dashboard, search, 1) == "short"
 
 
 def test_what_somebody_wrote_on_the_dashboard_stays(dashboard, done):

@@ -43,7 +43,11 @@ class Picture:
         if _width(self.svg) <= PHONE.width or len(self.svg) > MOST_FOR_PHONES:
             return self.svg
         narrow = self.figure(PHONE).svg()
-        return self.svg if _width(narrow) >= _width(self.svg) else self.svg + Markup('<svg class="phone"') + narrow[len("<svg") :]
+        return self.svg if _width(narrow) >= _width(self.svg) else _of_class("wide", self.svg) + _of_class("phone", narrow)
+
+
+def _of_class(name: str, svg: Markup) -> Markup:
+    return Markup(f'<svg class="{name}"') + svg[len("<svg") :]
 
 
 def _width(svg: str) -> int:

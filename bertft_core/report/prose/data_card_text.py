@@ -6,6 +6,7 @@ from bertft_core.control_characters import in_one_line
 from bertft_core.data.examples import shorten
 from bertft_core.records.data_card import DatasetCard, SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
+from bertft_core.report.formatting.file_names import file_names
 from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import batches_text, split_designs_text
 from bertft_core.report.prose.data_findings_text import finding_text
@@ -96,6 +97,18 @@ def origin(of: SplitOrigin) -> str:
     sampled = "" if of.subsampled_to is None else f", subsampled to {of.subsampled_to}"
     extra = "".join(f", with {n} more of {path}{_left_out(of.extra_left_out.get(path, 0))}" for path, n in of.extra.items())
     return f"{halved}{sampled}{extra}{', in both orders' if of.both_orders else ''}"
+
+
+def shared_origins(card: DatasetCard) -> dict[str, str]:
+    """Split → its origin for whoever reads it on another machine: files by their names."""
+    origins = {split: of.origin for split, of in card.splits.items()}
+    names = file_names({path for of in origins.values() for path in (of.path, *of.extra)})
+
+    def named(of: SplitOrigin) -> SplitOrigin:
+        extra, left_out = ({names[path]: n for path, n in each.items()} for each in (of.extra, of.extra_left_out))
+        return of.model_copy(update={"path": names[of.path], "extra": extra, "extra_left_out": left_out})
+
+    return {split: origin(named(of)) for split, of in origins.items()}
 
 
 def _left_out(n: int) -> str:

@@ -57,7 +57,7 @@ def _labels(results: StudyResults) -> str:
 
 
 def _origins(results: StudyResults) -> str:
-    return grammar.listed(f"{name}: {data_card_text.origin(split.origin)}" for name, split in results.card.splits.items()) + "."
+    return grammar.listed(f"{split}: {origin}" for split, origin in data_card_text.shared_origins(results.card).items()) + "."
 
 
 def _prepared(results: StudyResults) -> str:

@@ -56,7 +56,8 @@ def data(results: StudyResults) -> str:
     card = results.card
     names = NAMES_OF_SPLITS
     sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
-    origins = grammar.listed(f"{names.get(name, name)} {_from(split)}" for name, split in card.splits.items())
+    of = data_card_text.shared_origins(card)
+    origins = grammar.listed(f"{names.get(name, name)} {_from(split, of[name])}" for name, split in card.splits.items())
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
         text += f" and {grammar.several(len(card.labels), 'label')}"
@@ -79,9 +80,9 @@ def _inputs(results: StudyResults) -> str:
     return f"inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)"
 
 
-def _from(split: SplitCard) -> str:
+def _from(split: SplitCard, origin: str) -> str:
     """'cut from train', or 'from train.csv'."""
-    return f"{'' if split.origin.cut_from_train else 'from '}{data_card_text.origin(split.origin)}"
+    return f"{'' if split.origin.cut_from_train else 'from '}{origin}"
 
 
 def model(results: StudyResults) -> str:
