@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.data.encoder_files import is_on_the_hub
+from bertft_core.data.prepare_study_data import refuse_unreadable
 from bertft_core.data.slow_libraries import LibrariesNeeded, refuse_slow_libraries, slow_libraries
 from bertft_core.records import DatasetCard
 from bertft_core.storage.damage import Tell
@@ -25,7 +26,7 @@ def prepare_beside(study: StudyConfig, home_dir: Path, workers: SlotPool | None,
         with slow_libraries(refuse_slow_libraries):
             return prepare_and_try(study, home_dir=home_dir, tell=tell)
     except LibrariesNeeded:
-        pass
+        refuse_unreadable(study)  # which the worker would tell seconds later: it still imports
     try:
         with workers.lease() as worker:
             return worker.prepare(study, home_dir, tell)

@@ -75,9 +75,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     if study.probes is not None and study.probes.masked_lm is not None:
         read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs
     replayed = read_replayed(study)
-    views = {arm: study.of_arm(arm) for arm in study.arms}
     searched = {_name_of(arm, settings): (arm, settings) for arm, settings in study.variants()}
-    views |= {name: study.decided({arm: settings}).of_arm(arm) for name, (arm, settings) in searched.items()}
+    views = _views(study)
     encoders = {}
     for name, view in views.items():
         with naming_arm(study, name):
@@ -85,7 +84,6 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     if study.head.kind == "masked_lm":
         refuse_other_vocabularies({name: files for name, (files, _) in encoders.items()})
     read = _read(study, [view.data for view in views.values()])
-    refuse_missing_labels(study, read.labels)
     raw_texts = {text: texts.sha256 for text, texts in replayed.items()}
     cards = {}
     for name, view in views.items():
@@ -104,6 +102,17 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     _refuse_unfit_arms(study, card, {each.identity: each.settings for each, _ in encoders.values()})
     _tokenise_replayed(study, card, replayed, tell)
     return card
+
+
+def refuse_unreadable(study: StudyConfig) -> None:
+    """Raise the `UserError` that `prepare_data` would for data that cannot be read, long before it has loaded what it needs."""
+    _read(study, [view.data for view in _views(study).values()])
+
+
+def _views(study: StudyConfig) -> dict[str, StudyConfig]:
+    """The study as each of its arms sees it, and as each would with what its search may choose."""
+    searched = {_name_of(arm, settings): study.decided({arm: settings}).of_arm(arm) for arm, settings in study.variants()}
+    return {arm: study.of_arm(arm) for arm in study.arms} | searched
 
 
 def _tokenise_replayed(study: StudyConfig, card: DatasetCard, replayed: Mapping[str, RawTexts], tell: Tell) -> None:
@@ -139,6 +148,7 @@ def _read(study: StudyConfig, of_arms: Sequence[DataConfig]) -> ReadData:
     given = read_splits(study.data, kind, with_ids=name_sources(extra))
     extra = with_sources(extra, given)
     agreed, labels, repairs = ALIGNMENTS[kind].agree(given | extra, study.data)
+    refuse_missing_labels(study, labels)
     return ReadData({name: agreed[name] for name in given}, {path: agreed[extra_name(path)] for path in files}, labels, repairs)
 
 

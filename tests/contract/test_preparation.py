@@ -140,3 +140,13 @@ def test_absent_packages_are_found_again_after_the_block(monkeypatch):
             importlib.import_module("accelerate")
         assert importlib.util.find_spec("json") is not None, "it was imported already"
     assert importlib.util.find_spec("accelerate") is not None
+
+
+def test_data_that_cannot_be_read_are_refused_before_any_worker_is_asked(tmp_path, workers, monkeypatch):
+    study, _ = tiny_study(tmp_path)
+    train = Path(study.data.train)
+    train.write_text(train.read_text() + '{"text": "half a row\n')
+    monkeypatch.setattr(Slots, "lease", lambda self: pytest.fail("a worker was asked"))
+    with pytest.raises(UserError) as raised:
+        prepare_beside(study, tmp_path / "new home", workers, print)
+    assert str(raised.value.path) == str(train)
