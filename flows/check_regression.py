@@ -10,7 +10,7 @@ from bertft_core.records import StudySummary
 from bertft_core.records.event_records import STUDY_REGRESSED, StudyRegressed
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
-from flows.flow_settings import OPTIONS, explained, show_moved, study_name
+from flows.flow_settings import OPTIONS, REGRESSED, explained, name_by_message, show_moved, study_name
 from flows.forms import AnyConfig
 from flows.run_study import carry_out, emit_study_event
 from flows.study_command import StudyCommand, read_command
@@ -20,7 +20,13 @@ AGAIN = "again"
 """Ends the name of the study that is trained anew each time."""
 
 
-@flow(name="check-regression", **OPTIONS, flow_run_name=study_name)
+@flow(
+    name="check-regression",
+    **OPTIONS,
+    flow_run_name=study_name,
+    on_completion=[name_by_message],
+    on_failure=[name_by_message],
+)
 @explained
 def check_regression(config: AnyConfig = "quickstart", overrides: tuple[str, ...] = (), home: str = "") -> State[Any]:
     """Train a reference study again, under a name of its own, and compare its scores with the reference's.
@@ -48,7 +54,7 @@ def check_regression(config: AnyConfig = "quickstart", overrides: tuple[str, ...
     if not worse:
         return Completed(message=sentence)
     emit_study_event(STUDY_REGRESSED, StudyRegressed(**ended.event_values(), reference=reference.study.name, moved=worse))
-    return Failed(name="Regressed", message=sentence)
+    return Failed(name=REGRESSED, message=sentence)
 
 
 def reference_summary(reference: StudyCommand) -> StudySummary | None:

@@ -33,6 +33,10 @@ OPTIONS: dict[str, Any] = {
     "log_prints": False,
 }
 
+REGRESSED = "Regressed"
+"""The name of the state of a flow run whose study has become worse."""
+MAX_NAME = 250
+
 
 def study_name() -> str:
     """The name of the flow run that is about to start, by which `bertft repair` finds it after a kill."""
@@ -90,6 +94,16 @@ def name_by_answer(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -
     summary = state.result()
     with get_client(sync_client=True) as client:
         client.update_flow_run(flow_run.id, name=study_title.title(summary))
+
+
+def name_by_message(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Give a flow run that has compared a study with itself its message beside the study's name.
+
+    The study's answer stays that of `run-study`: here people look for whether it has changed. Another failure keeps its name.
+    """
+    if state.name in ("Completed", REGRESSED) and state.message:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, name=f"{flow_run.name}: {state.message}"[:MAX_NAME])
 
 
 def shown_as_artifact(command: Callable[[], int], key: str, title: str) -> State:

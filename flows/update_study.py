@@ -9,14 +9,14 @@ from bertft_core.evaluation.moved_scores import moved_scores
 from bertft_core.records import StudySummary
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
-from flows.flow_settings import OPTIONS, explained, show_moved, study_name
+from flows.flow_settings import OPTIONS, explained, name_by_message, show_moved, study_name
 from flows.forms import AnyConfig
 from flows.run_study import carry_out
 from flows.study_command import read_command
 from tasks.process_environment import settle_environment
 
 
-@flow(name="update-study", **OPTIONS, flow_run_name=study_name)
+@flow(name="update-study", **OPTIONS, flow_run_name=study_name, on_completion=[name_by_message])
 @explained
 def update_study(config: AnyConfig = "quickstart", overrides: tuple[str, ...] = (), home: str = "") -> State[Any]:
     """Run a study whose data may have changed; an artifact compares its scores with those of the data before.

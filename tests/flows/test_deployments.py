@@ -23,6 +23,7 @@ from bertft_core.storage.study_dir import StudyDir, checked_record, write_record
 from bertft_core.training import worker
 from flows.cli.app import USER_MUST_ACT
 from flows.cli.embedded_server import free_port
+from flows.flow_settings import MAX_NAME
 from tasks.report_address import page_address
 from tests.helpers.served_flows import POLL_SECONDS, ROOT, Served, write_files_of_guide
 from tests.helpers.study_commands import still_alive, study_values
@@ -271,6 +272,9 @@ def test_a_reference_is_made_kept_to_and_missed_where_a_score_falls_by_more_than
     third = started_by_hand(served, "check-regression/nightly-regression", **asked)
     assert (third["state_type"], third["state_name"]) == ("FAILED", "Regressed"), served.log()
     assert "worse by more than the seeds explain" in third["state"]["message"]
+    for ended in (first, second, third):
+        name = f"reference: {ended['state']['message']}"[:MAX_NAME]
+        until(lambda ended=ended, name=name: served.get(f"flow_runs/{ended['id']}")["name"] == name, name, every=POLL_SECONDS)
     assert "🔴" in artifact(served, third, "regression")
     events = until(
         lambda: served.post("events/filter", filter={"event": {"name": ["bertft.study.regressed"]}})["events"], "the event"
