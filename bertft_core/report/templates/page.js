@@ -88,10 +88,12 @@
     const name = `${document.querySelector("h1").textContent}-${i + 1}`.replace(/[^\w-]+/g, "_");
     const line = make("p", "");
     line.className = "downloads";
+    const narrow = svg.nextElementSibling?.matches("svg.phone") ? svg.nextElementSibling : svg;
+    const seen = () => (getComputedStyle(svg).display === "none" ? narrow : svg);
     line.append(
-      make("button", "SVG", () => save(address(styled(svg)[0]), `${name}.svg`)),
+      make("button", "SVG", () => save(address(styled(seen())[0]), `${name}.svg`)),
       make("button", "PNG", () => {
-        const [text, width, height] = styled(svg), image = new Image(), canvas = document.createElement("canvas");
+        const [text, width, height] = styled(seen()), image = new Image(), canvas = document.createElement("canvas");
         image.onload = () => {
           [canvas.width, canvas.height] = [2 * width, 2 * height];
           canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
@@ -100,6 +102,6 @@
         image.src = address(text);
       }),
     );
-    (svg.nextElementSibling?.matches("svg.phone") ? svg.nextElementSibling : svg).after(line);
+    narrow.after(line);
   });
 })();
