@@ -159,9 +159,10 @@ class Worker:
             event = _event_in(line)
             if event is None:
                 continue
-            self._is_ready = True
-            if event["kind"] != "ready":
+            if self._is_ready:
                 yield event
+            elif event["kind"] == "ready":  # before it, whatever a library printed is no answer, however much it looks like one
+                self._is_ready = True
 
     def _next_line(self) -> bytes:
         assert self._process.stdout is not None

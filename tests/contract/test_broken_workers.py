@@ -24,6 +24,7 @@ from tests.helpers.small_records import make_card, make_study
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported at some other API call"
 FAKE_WORKER = """\
     #!/bin/sh
+    echo '{"kind": "ready"}'
     read request; echo '{"kind": "error", "text": "RuntimeError: CUDA error", "user": false, "broken": BROKEN}'
     read request; echo '{"kind": "done"}'
     read request

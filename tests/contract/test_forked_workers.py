@@ -35,6 +35,7 @@ def slots(tmp_path_factory):
     with Slots(slot_environments(execution), tmp_path_factory.mktemp("logs")) as slots:
         for its in slots._workers:
             assert b'"ready"' in its._next_line()
+            its._is_ready = True
         yield slots
 
 

@@ -19,11 +19,12 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.config.probe_settings import ProbesConfig
+from bertft_core.processes import ChildLog
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.slots import Slots
-from bertft_core.training.workers import RunFailed, SlotsClosing, WorkerDied
+from bertft_core.training.workers import RunFailed, SlotsClosing, Worker, WorkerDied
 from tests.helpers.interrupted_runs import pids_of
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
@@ -106,6 +107,20 @@ def test_noise_on_stdout_cannot_break_the_protocol(slots, spec, log_dir, tmp_pat
     assert kinds.count("evaluation") == 3
     assert read_record(tmp_path / "record.json", RunRecord) is not None
     assert "noise from Python" in (log_dir / "worker-0.log").read_text(), "it is kept, in the worker's log"
+
+
+def test_what_looks_like_an_answer_before_the_worker_is_ready_is_none(tmp_path):
+    script = """
+        import sys
+        print('{"kind": "done"}', '{"kind": "ready", "pid": 1}', sep="\\n", flush=True)
+        sys.stdin.readline()
+        print('{"kind": "kernels", "found": 1}', '{"kind": "done"}', sep="\\n", flush=True)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        worker = Worker(process, ChildLog(tmp_path / "log"))
+        assert worker.probe_kernels(1) == {"found": 1}
+        worker.kill()
 
 
 def test_a_worker_says_what_its_own_process_uses_of_the_machine(slots, spec, tmp_path):
