@@ -109,6 +109,7 @@ def test_only_a_gpu_of_this_machine_whose_slots_are_open_is_tried():
         assert not wants_trial(ExecutionConfig(**open_one | change))
 
 
+@pytest.mark.slow
 def test_slots_of_a_machine_grow_and_shrink_and_their_runs_have_the_bits_of_a_lone_run(spec, tmp_path, monkeypatch):
     monkeypatch.setattr(device_sharing, "CLEARLY_FASTER", 0.0)
     monkeypatch.setattr(device_sharing, "MOST", 2)

@@ -77,6 +77,7 @@ def test_no_weight_of_a_new_head_is_left_as_the_memory_was(tmp_path, kind):
     assert bias is None or not bias.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", quick(OTHERS))
 def test_a_run_gives_the_same_bits_after_a_kill_and_in_a_fresh_process(tmp_path, kind):
     spec = tiny_spec(*tiny_study(tmp_path, kind=kind, data={"max_length": 60}), **RESUMABLE)

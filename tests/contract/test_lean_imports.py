@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bertft_core.processes import child_environment
 from bertft_core.training.run import train_run
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
@@ -60,10 +62,12 @@ def test_a_run_needs_nothing_that_is_left_out_and_has_the_same_bits(tmp_path: Pa
     assert weights == train_run(spec, run_dir=tmp_path / "here").weights_sha256
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_imported_when_it_is_asked_for() -> None:
     asked_for = ["torch._dynamo.eval_frame", "accelerate", "pandas"]
     assert json.loads(in_a_child(ASKS_FOR_THEM, *asked_for)) == asked_for
 
 
+@pytest.mark.slow
 def test_activations_can_be_recomputed() -> None:
     assert json.loads(in_a_child(RECOMPUTES)) == [[1.0, 1.0]]

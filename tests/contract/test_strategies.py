@@ -139,6 +139,7 @@ def test_the_order_of_the_list_changes_nothing_not_even_the_digest(spec):
     assert kinds == sorted(kinds, key=KINDS.index)
 
 
+@pytest.mark.slow
 def test_each_of_many_strategies_makes_a_difference_beside_the_others(spec, tmp_path):
     lists = [COMPOSED, *(COMPOSED[:i] + COMPOSED[i + 1 :] for i in range(len(COMPOSED)))]
     hashes = [
