@@ -1,6 +1,6 @@
 """What a step has computed, and when it is read: at once, or on a GPU while the step after it is under way.
 
-Reading waits until the device has done everything that it was told to do; meanwhile nobody tells it what comes next.
+Reading waits until the device has finished all queued work, and meanwhile no new work is queued.
 """
 
 import math
@@ -21,7 +21,7 @@ class NotFinite(Exception):
 
 
 class StepReadings:
-    """The losses and gradient norms of steps, told as `step` events in their order."""
+    """The losses and gradient norms of steps, emitted as `step` events in their order."""
 
     def __init__(self, emit: Callable[[dict[str, Any]], None], *, late: bool) -> None:
         """`late`: what a step has computed is read when the next one has been started."""
@@ -32,13 +32,13 @@ class StepReadings:
         """Keep what a step has computed: the parts of its loss and, last, the norm of its gradient."""
         assert self._unread is None
         copied = None
-        if computed.is_cuda:  # the copy stands in the queue of the device before all that the next step will put there
+        if computed.is_cuda:  # the copy is queued before anything of the next step
             computed, copied = computed.to("cpu", non_blocking=True), torch.cuda.Event()
             copied.record()
         self._unread = event, computed, copied
 
     def read(self) -> float:
-        """Tell what was kept, if anything, and return its norm, else 0. Raises `NotFinite` for a loss that is no number."""
+        """Emit what was kept, if anything, and return its norm, else 0. Raises `NotFinite` for a loss that is no number."""
         if self._unread is None:
             return 0.0
         (event, computed, copied), self._unread = self._unread, None

@@ -8,8 +8,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from bertft_core.training.fast_layers.spread import spread
-from bertft_core.training.spare_cores import SPARE
+from bertft_core.training.fast_layers.spread import has_spare_cores, spread
 
 aten = torch.ops.aten
 MaybeTensor = Tensor | None
@@ -50,9 +49,9 @@ def product_backward(
 
 
 def plus_product(d: Tensor, dproduct: Tensor, weight: Tensor) -> Tensor:
-    """d + dproduct · weight, in the place of d."""
+    """d + dproduct · weight, in the place of d unless it is spread, which leaves its operands as they are."""
     if d.dtype == dproduct.dtype:
-        return spread(torch.addmm, d, dproduct, weight) if SPARE.cores() else d.addmm_(dproduct, weight)
+        return spread(torch.addmm, d, dproduct, weight) if has_spare_cores() else d.addmm_(dproduct, weight)
     return d.add_(spread(torch.mm, dproduct, weight))
 
 

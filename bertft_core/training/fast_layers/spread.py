@@ -36,6 +36,11 @@ def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor
     return alone
 
 
+def has_spare_cores() -> bool:
+    """More cores than the run's own threads may be used now."""
+    return SPARE.cores() > torch.get_num_threads()
+
+
 def _on_threads(n: int, own: int, operation: Callable[..., Tensor], operands: tuple[Tensor | None, ...]) -> Tensor:
     torch.set_num_threads(n)
     try:
