@@ -1,12 +1,12 @@
 """Kills a study again and again, at random moments and in random places, and compares what comes out with one left in peace.
 
-One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server, each as often as the others. Half
-the kills of each come at a moment of the time that an undisturbed command takes, most of which is its start; the others in the
-time after it, in which it searches, trains and reports. Moments are random and spread evenly: each of n kills has its own n-th
-of the time. Where there is no worker or server at that moment, the next one to appear is killed. The same command is then given
-again, until the study is done; then a new study begins, until all kills are spent. Every finished study must have the records,
-weights, predictions, curves, trials and summary of the undisturbed one, to the last bit, and MLflow every step of every run
-once.
+One kill is a SIGKILL of the command itself, of one of its workers, of the template that they are forked from (all of them end
+with it), or of its Prefect server, each as often as the others. Half the kills of each come at a moment of the time that an
+undisturbed command takes, most of which is its start; the others in the time after it, in which it searches, trains and
+reports. Moments are random and spread evenly: each of n kills has its own n-th of the time. Where there is no such process at
+that moment, the next one to appear is killed. The same command is then given again, until the study is done; then a new study
+begins, until all kills are spent. Every finished study must have the records, weights, predictions, curves, trials and summary
+of the undisturbed one, to the last bit, and MLflow every step of every run once.
 Order and moments are drawn from --seed; what the machine does at that moment is not.
 """
 
@@ -31,11 +31,12 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
 from benchmarks.facts import machine_facts
 from benchmarks.pages import bullets
-from bertft_core.training import worker
+from bertft_core.training import worker, worker_template
 from tests.helpers.store_checks import differences, misloggings, no_run_is_left_running
 from tests.helpers.study_commands import Started, TinyStudy, clean_environment, write_shared
 
-PLACES = ("command", "worker", "server")
+PLACES = ("command", "worker", "template", "server")
+MODULES = {"template": worker_template.__name__, "server": "flows.cli.embedded_server"}
 KINDS = [(place, working) for place in PLACES for working in (False, True)]
 STUDY: dict[str, Any] = {
     "training": {"learning_rate": 0.003, "batch_size": 5, "max_steps": 120, "evaluate_every_steps": 20},
@@ -172,7 +173,7 @@ def _attempt(study: TinyStudy, draw: Draw, after_seconds: float, result: Kills) 
 
 
 def _hit(started: Started, below: list[psutil.Process], place: str) -> bool:
-    """Kill the command, or the busiest of its workers or servers; False when there is none now."""
+    """Kill the command, or the busiest of its workers, templates or servers; False when there is none now."""
     if place == "command":
         started.process.send_signal(signal.SIGKILL)
         return True
@@ -185,7 +186,9 @@ def _hit(started: Started, below: list[psutil.Process], place: str) -> bool:
 
 
 def _is(child: psutil.Process, place: str) -> bool:
-    return child.name() == worker.NAME if place == "worker" else "flows.cli.embedded_server" in child.cmdline()
+    if child.name() == worker.NAME:  # its command line is that of the template that it is forked from
+        return place == "worker"
+    return MODULES.get(place) in child.cmdline()
 
 
 def _faults(study: TinyStudy, straight: TinyStudy) -> list[str]:
