@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.addresses import shown
 from bertft_core.processes import ChildLog, child_environment
 from bertft_core.storage.study_dir import StudyDir
+from tasks.mlflow_address import tracking_uri
 
 GOODBYE = b"done\n"
 WATCHED = "BERTFT_WATCHED"
@@ -46,10 +48,15 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     own = Path(home_dir) / "mlflow.db"
     if not uri and (not own.exists() or _marked(own, session)):
         return
-    from tasks.mlflow_address import tracking_uri
+    try:
+        _repair(tracking_uri(Path(home_dir), uri or None), study, session)
+    except Exception as error:  # the store is away; libraries write its whole address into their errors
+        print(f"MLflow: {shown(error)}", file=sys.stderr)
+
+
+def _repair(where: str, study: str, session: str) -> None:
     from tasks.tracking.mlflow_store import MlflowClient, is_there, repair_killed_runs
 
-    where = tracking_uri(Path(home_dir), uri or None)
     if not is_there(where):
         return  # it has been deleted, and is not created again
     client = MlflowClient(tracking_uri=where, registry_uri=where)

@@ -56,6 +56,17 @@ def test_the_guard_of_a_killed_study_makes_nothing_in_a_home_that_was_deleted(tm
     assert list(tmp_path.rglob("*")) == [home]
 
 
+@pytest.mark.parametrize("password", ["open-sesame", "a%40b"])
+def test_the_guard_of_a_killed_study_logs_no_password_of_a_server_that_is_away(tmp_path, monkeypatch, capfd, password):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    watch(str(tmp_path), f"http://me:{password}@127.0.0.1:9", "small", "session")
+    logged = capfd.readouterr().err
+    assert logged.startswith("MLflow: ")
+    assert "http://***@127.0.0.1:9" in logged
+    assert password not in logged
+
+
 GUARDED = """
 import sys
 from tasks.guard import watch
