@@ -7,8 +7,8 @@ from pathlib import Path
 from bertft_core.config.errors import UserError
 from bertft_core.config.paths import checked_path
 
-NOT_IN_AN_ADDRESS = re.compile(r"[?%\x00-\x1f\x7f]")
-"""Characters of a path that the addresses of MLflow's store and artifacts read as something else."""
+NOT_IN_AN_ADDRESS = re.compile(r"[?%\x00-\x1f\x7f]|::")
+"""What the addresses of MLflow's store and of artifacts read as something else in a path; `::` chains file systems of fsspec."""
 COMPARISONS = "comparisons"
 LAYOUT = re.compile(rf"studies|data|encoders|artifacts|logs|prefect|{COMPARISONS}|mlflow-artifacts|mlflow\.(db|lock).*")
 """What bertft has in a home, where a user may have other files beside it."""
@@ -44,7 +44,7 @@ def checked_home(given: str | Path, named: str) -> Path:
             named,
             home,
             code="home.odd-character",
-            found=f"the character {odd.group()!r}, which the address of a store cannot have",
+            found=f"{odd.group()!r}, which the address of a store cannot have",
         )
     return home
 
@@ -82,6 +82,6 @@ def _refused(named: str, path: Path, *, code: str, found: str) -> UserError:
         code=code,
         path=path,
         found=found,
-        expected="a folder that can be written, without '?' and '%' in its path",
+        expected="a folder that can be written, without '?', '%' and '::' in its path",
         hint="name another folder: --home DIR, or BERTFT_HOME",
     )

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -220,5 +221,5 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
     A file that is not there is an `OperationalError`.
     """
-    with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=5.0)) as database:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5.0)) as database:
         yield database

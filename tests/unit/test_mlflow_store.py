@@ -67,6 +67,18 @@ def test_the_guard_of_a_killed_study_logs_no_password_of_a_server_that_is_away(t
     assert password not in logged
 
 
+@pytest.mark.usefixtures("copied_mlflow_store")
+def test_a_home_with_a_hash_in_its_path_is_read_and_nothing_is_made_beside_it(tmp_path):
+    home = tmp_path / "a#b"
+    home.mkdir()
+    client, experiment = open_store(home, None, "small")
+    client.create_run(experiment, run_name="one")
+    assert [run.name for run in mlflow_runs(home, "small")] == ["one"]
+    (home / "mlflow.db").write_bytes(b"torn")
+    assert problem_of_sqlite(home / "mlflow.db") is not None
+    assert list(tmp_path.iterdir()) == [home]
+
+
 GUARDED = """
 import sys
 from tasks.guard import watch
