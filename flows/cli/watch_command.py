@@ -35,15 +35,18 @@ def watch_command(configs: Sequence[Path], overrides: list[str], home: Path | No
     where = made_home(home_dir(home))
     while True:
         for config in configs:
-            look_at(load_config(config, overrides, where), where)
+            look_at(load_config(config, overrides, where), where, None if home is None else where)
         if once:
             return 0
         first_sign.stop()
         time.sleep(every)
 
 
-def look_at(study: StudyConfig, home: Path) -> None:
-    """Announce a study whose files are not as they were; one that is seen for the first time is only remembered."""
+def look_at(study: StudyConfig, home: Path, run_in: Path | None) -> None:
+    """Announce a study whose files are not as they were; one that is seen for the first time is only remembered.
+
+    `home` keeps what was seen; `run_in` is where the study is to run, None for the home of the worker.
+    """
     state = read_record(home / STATE, Watched) or Watched()
     found, before = settled_digest(study), state.files_sha256.get(study.name)
     if found is None or found == before:
@@ -51,7 +54,7 @@ def look_at(study: StudyConfig, home: Path) -> None:
     if before is None:
         say(f"watching   {study.name}: {len(data_files(study))} files")
     else:
-        announce(study, home, files_sha256=found)
+        announce(study, run_in, files_sha256=found)
     write_record(
         home / STATE, Watched(files_sha256={**state.files_sha256, study.name: found})
     )  # last: a failed announcement is made again

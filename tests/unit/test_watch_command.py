@@ -44,7 +44,7 @@ def config(tmp_path) -> Path:
     return path
 
 
-def look(config: Path, home: Path) -> None:
+def look(config: Path, home: Path | None) -> None:
     assert watch([config], [], home, every=60.0, once=True) == 0
 
 
@@ -59,6 +59,16 @@ def test_what_is_seen_first_is_remembered_and_each_change_is_announced_once(conf
         look(config, home)
     assert [(study, where) for study, where, _ in announced] == [("mine", home)] * 3
     assert len({sha256 for _, _, sha256 in announced}) == 3
+
+
+def test_where_a_study_runs_is_left_to_the_worker_unless_a_home_is_named(config, tmp_path, announced, monkeypatch):
+    monkeypatch.setenv("BERTFT_HOME", str(tmp_path / "mine"))
+    for home in (None, tmp_path / "named"):
+        write(config.with_name("train.csv"), "text,label\na,x\nb,y\n")
+        look(config, home)
+        write(config.with_name("train.csv"), "text,label\nc,x\nb,y\n")
+        look(config, home)
+    assert [where for _, where, _ in announced] == [None, tmp_path / "named"]
 
 
 def test_every_file_of_every_arm_is_watched(config):
