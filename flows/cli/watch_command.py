@@ -13,7 +13,7 @@ from bertft_core.storage.study_dir import file_sha256, read_record, write_record
 from flows.cli import first_sign
 from flows.cli.announce_command import announce
 from flows.cli.find_study import load_config
-from flows.cli.terminal import note, say
+from flows.cli.terminal import note, say, warn
 
 STATE = "watched.json"
 SETTLED_SECONDS = 2.0
@@ -29,17 +29,28 @@ class Watched(Frozen):
 def watch_command(configs: Sequence[Path], overrides: list[str], home: Path | None, *, every: float, once: bool) -> int:
     """Look at the files of the studies again and again, or once; announce what has changed since the last look.
 
-    What was seen is kept in the home, so a change while nobody watched is announced too. Raises `UserError` for a study without
-    files of its own, and when no server answers.
+    What was seen is kept in the home, so a change while nobody watched is announced too. Raises `UserError` at the first look for
+    a study without files of its own, and when no server answers; a later one is only reported, once.
     """
-    where = made_home(home_dir(home))
-    while True:
-        for config in configs:
-            look_at(load_config(config, overrides, where), where, None if home is None else where)
-        if once:
-            return 0
+    where, problems = made_home(home_dir(home)), dict[Path, str]()
+
+    def look(config: Path) -> None:
+        look_at(load_config(config, overrides, where), where, None if home is None else where)
+
+    for config in configs:
+        look(config)
+    while not once:
         first_sign.stop()
         time.sleep(every)
+        for config in configs:
+            try:
+                look(config)
+                problems.pop(config, None)
+            except UserError as error:  # a config that is half saved, or a server that is away for a moment
+                if problems.get(config) != str(error):
+                    warn(error)
+                problems[config] = str(error)
+    return 0
 
 
 def look_at(study: StudyConfig, home: Path, run_in: Path | None) -> None:
@@ -82,7 +93,10 @@ def settled_digest(study: StudyConfig) -> str | None:
     if first is None:
         note(f"waiting    {study.name}: a file is missing")
         return None
-    newest = max(path.stat().st_mtime for path in files)
+    try:
+        newest = max(path.stat().st_mtime for path in files)
+    except OSError:  # deleted since it was read
+        return None
     if time.time() - newest < SETTLED_SECONDS:
         time.sleep(SETTLED_SECONDS)
         return first if files_sha256(files) == first else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,52 @@ def test_an_event_that_no_server_took_is_emitted_at_the_next_look(config, tmp_pa
             look(config, home)
     look(config, home)
     assert len(announced) == 1
+
+
+def watched(monkeypatch, config: Path, home: Path, *between: Callable[[], object]) -> None:
+    """Watch for some looks, with something done before each but the first; then Ctrl-C."""
+    todo = iter(between)
+
+    def sleep(seconds: float) -> None:
+        if seconds == 60.0:
+            next(todo, interrupt)()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        watch([config], [], home, every=60.0, once=False)
+
+
+def test_a_config_that_is_half_saved_is_reported_once_and_watched_on(config, tmp_path, announced, monkeypatch, capsys):
+    whole, train = config.read_text(), config.with_name("train.csv")
+    watched(
+        monkeypatch,
+        config,
+        tmp_path / "home",
+        lambda: config.write_text("name: [mine"),
+        lambda: None,
+        lambda: (config.write_text(whole), write(train, "text,label\nc,x\nb,y\n")),
+        lambda: None,
+    )
+    assert len(announced) == 1
+    assert capsys.readouterr().err.count("warning") == 1
+
+
+def test_a_file_that_is_deleted_while_it_is_looked_at_is_waited_for(config, tmp_path, announced, monkeypatch):
+    home, train = tmp_path / "home", config.with_name("train.csv")
+    look(config, home)
+    read = watch_command.files_sha256
+
+    def then_deleted(files: list[Path]) -> str | None:
+        found = read(files)
+        train.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(watch_command, "files_sha256", then_deleted)
+    look(config, home)
+    assert announced == []
 
 
 def test_a_study_without_files_is_refused(tmp_path, announced):
