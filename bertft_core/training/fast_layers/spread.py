@@ -2,7 +2,7 @@
 
 Several threads share the outputs of a product, and each output is the same sum in the same order, unless a library cuts the sums
 as well. Whether it does depends on the library, the processor and the shape. So it is tried: of each shape both are computed once
-and compared bit by bit, and where they differ that shape stays on the run's own threads.
+from random numbers and compared bit by bit, and where they differ that shape stays on the run's own threads.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from bertft_core.training.spare_cores import SPARE
 
 Key = tuple[Any, ...]
 
+CACHE_LINE_BYTES = 64
+
 _SAME: dict[Key, bool] = {}
-"""Operation, number of threads and shapes → whether the bits are the same."""
+"""Operation, number of threads and layouts → whether the bits are the same."""
 
 
 def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor:
@@ -26,19 +28,35 @@ def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor
     own, cores = torch.get_num_threads(), SPARE.cores()
     if cores <= own:
         return operation(*operands)
-    key = (operation, own, cores, *(None if x is None else (x.shape, x.stride(), x.dtype, x.device) for x in operands))
-    same = _SAME.get(key)
-    if same:
-        return _on_threads(cores, own, operation, operands)
-    alone = operation(*operands)
-    if same is None:
-        _SAME[key] = has_same_bits(alone, _on_threads(cores, own, operation, operands))
-    return alone
+    key = (
+        operation,
+        own,
+        cores,
+        *(None if x is None else (x.shape, x.stride(), _offset(x), x.dtype, x.device) for x in operands),
+    )
+    if key not in _SAME:
+        tried = tuple(_random_like(x) for x in operands)
+        _SAME[key] = has_same_bits(operation(*tried), _on_threads(cores, own, operation, tried))
+    return _on_threads(cores, own, operation, operands) if _SAME[key] else operation(*operands)
 
 
 def has_spare_cores() -> bool:
     """More cores than the run's own threads may be used now."""
     return SPARE.cores() > torch.get_num_threads()
+
+
+def _random_like(x: Tensor | None) -> Tensor | None:
+    """Of the same layout. A run's own numbers may be zeros or no numbers at times, whose sums are the same in any order."""
+    if x is None:
+        return None
+    size = _offset(x) + 1 + sum(max(n - 1, 0) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
+    numbers = torch.randn(size, generator=torch.Generator().manual_seed(size))
+    return numbers.to(x.device, x.dtype).as_strided(x.shape, x.stride(), _offset(x))
+
+
+def _offset(x: Tensor) -> int:
+    """Elements between where it begins and the cache line: libraries may choose by it how they sum."""
+    return x.data_ptr() % CACHE_LINE_BYTES // x.element_size()
 
 
 def _on_threads(n: int, own: int, operation: Callable[..., Tensor], operands: tuple[Tensor | None, ...]) -> Tensor:
