@@ -30,23 +30,35 @@ REQUEST, CONTENT = "request", "content.json"
 
 
 class Mailbox:
-    """One attempt at one job. Methods raise what the store raises, unless they say otherwise."""
+    """One attempt at one job. `ask`, `remove` and `request` raise what the store raises."""
 
     def __init__(self, store: ArtifactStore, key: str) -> None:
         self.key, self._store, self._n = key, store, 0
         """`n` is the number of the last batch that this side has written or read."""
+        self._is_deleted, self._read_at = True, 0.0
+        """Of the study: the store has nothing any more of what was read last, and when that was."""
 
     def ask(self, request: dict[str, Any]) -> None:
         """Of the study: what the node is to do."""
         self._write(REQUEST, request)
 
     def read(self) -> list[Event] | None:
-        """Of the study: the next events, perhaps none; None where nothing new is there."""
-        events = self._read(str(self._n + 1))
-        if events is not None:
-            self._n += 1
+        """Of the study: the next events, perhaps none; None where nothing new is there, or the store is away."""
+        with suppress(Exception):  # of whatever kind a store has
+            self._delete_read()
+            events: list[Event] | None = self._read(str(self._n + 1))
+            if events is not None:
+                self._n, self._is_deleted, self._read_at = self._n + 1, False, time.monotonic()
+                with suppress(Exception):  # else before the next one: the node writes none until then
+                    self._delete_read()
+            return events
+        return None
+
+    def _delete_read(self) -> None:
+        """Also when the node is silent for long: it may have written the same again, where it has heard of no success."""
+        if self._n and (not self._is_deleted or time.monotonic() - self._read_at > BEAT_SECONDS):
             self._store.delete(f"{self.key}/{self._n}")
-        return events
+            self._is_deleted, self._read_at = True, time.monotonic()
 
     def remove(self) -> None:
         """Forget all of it; the node stops when it sees that."""

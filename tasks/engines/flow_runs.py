@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import State, StateType, WorkerStatus
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled
 
 from bertft_core.config import UserError
@@ -25,6 +26,8 @@ from tasks.engines.work_pool_refusals import no_pool, no_server, no_worker
 FLOW, ENTRYPOINT = "run-one", "flows.run_one.run_one"
 OPEN = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED]
 PAGE = 200
+AT_ONCE = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 5.0}
+"""For a question that is asked again soon: with its retries, Prefect's client waits for minutes where nobody answers."""
 VARIABLES = {"env": {"PYTHONSAFEPATH": "1"}}
 """A file in the folder where a worker was started is not imported in place of a module."""
 
@@ -63,9 +66,9 @@ class FlowRuns:
             ).id
 
     def state(self, flow_run: UUID) -> State | None:
-        """Its state; None where the server does not say."""
+        """Its state; None where the server does not say within some seconds."""
         try:
-            with get_client(sync_client=True) as client:
+            with temporary_settings(AT_ONCE), get_client(sync_client=True) as client:
                 return client.read_flow_run(flow_run).state
         except ObjectNotFound:
             return Cancelled(message="the flow run was deleted")

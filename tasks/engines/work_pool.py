@@ -155,9 +155,7 @@ class WorkPool:
             self._raise_if_closed()
             if time.monotonic() - looked > LOOK_EVERY_SECONDS:
                 state, looked = self._flow_runs.state(flow_run), time.monotonic()
-            batch = None
-            with suppress(OSError):  # the store is away for a while
-                batch = mailbox.read()
+            batch = mailbox.read()
             if batch is not None:
                 if not has_answered:
                     self._move(mailbox.key, self._there)

@@ -66,6 +66,12 @@ def silent_for(seconds: float) -> Iterator[list[dict[str, Any]]]:
     yield [DONE]
 
 
+def slowly(batches: list[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    for batch in batches:
+        time.sleep(0.1)
+        yield batch
+
+
 def test_events_arrive_once_and_in_order(sides):
     study, node = sides
     assert node.request() == {"do": "something"}
@@ -96,23 +102,28 @@ def test_a_node_stops_whose_study_wants_it_no_more_or_is_gone(sides, is_removed)
     assert study.read() is None
 
 
-def test_a_store_that_is_away_for_a_moment_loses_nothing_and_doubles_nothing(sides, monkeypatch):
-    """Also where what was written has arrived, though the store has said otherwise."""
+class StoreError(Exception):
+    """Stores raise errors of their own, which are no `OSError`."""
+
+
+@pytest.mark.parametrize(("side", "method"), [("node", "put"), ("study", "fetch"), ("study", "delete")])
+def test_a_store_that_is_away_for_a_moment_loses_nothing_and_doubles_nothing(sides, monkeypatch, side, method):
+    """Also where it has done what it was asked for, though it has said otherwise."""
     study, node = sides
-    put, n_tried = node._store.put, 0
+    store = (study if side == "study" else node)._store
+    really, n_tried = getattr(store, method), 0
 
     def unreliable(*words: Any) -> None:
         nonlocal n_tried
         n_tried += 1
         if n_tried % 3 == 1:
-            raise OSError("away")
-        put(*words)
+            raise StoreError("away")
+        really(*words)
         if n_tried % 3 == 2:
-            raise OSError("the answer was lost")
+            raise StoreError("the answer was lost")
 
-    monkeypatch.setattr(node._store, "put", unreliable)
-    reporting = Reporting(node, iter([STEPS[:2], STEPS[2:], [DONE]]))
-    time.sleep(0.2)
+    monkeypatch.setattr(store, method, unreliable)
+    reporting = Reporting(node, slowly([STEPS[:2], STEPS[2:], [DONE]]))
     assert read_to_the_end(study) == [*STEPS, DONE]
     assert reporting.ended()
     assert n_tried >= 3

@@ -176,9 +176,8 @@ def dies(prefect: FakePrefect, run: Any, state: State | None) -> None:
     """A node that has begun a run, and is gone; it is seen as this by Prefect, or, with None, as still running."""
     mail = Mailbox(ArtifactStore(run.parameters["store"], NODE_DIRS[0]), run.parameters["mailbox"])
     assert mail.request() is not None
-    run.state = Running()
     mail._write("1", [STARTED])
-    run.state = state or run.state
+    run.state = state or Running()
 
 
 def first(n: int, node: Callable[..., object], *words: Any) -> Callable[[FakePrefect, Any], object]:
@@ -292,6 +291,20 @@ def test_a_server_that_is_away_for_a_moment_costs_nothing(prefect, opened):
     prefect.is_away, prefect.node = False, carries_out
     carried_out(opened, 1)
     assert prefect.states == ["Completed", "Completed"]
+
+
+def test_a_store_that_is_away_when_a_result_has_arrived_costs_nothing(prefect, opened, monkeypatch):
+    delete = opened[0]._store.delete
+
+    def away(key: str) -> None:
+        if key.startswith("run/"):
+            raise RuntimeError("away")
+        delete(key)
+
+    monkeypatch.setattr(opened[0]._store, "delete", away)
+    prefect.node = carries_out
+    _, record = carried_out(opened)
+    assert (record.status, record.attempts) == ("ok", 1)
 
 
 def test_kernels_are_measured_by_a_node(prefect, opened):
