@@ -79,8 +79,13 @@ class RemoteRuns:
         shutil.rmtree(run_dir, ignore_errors=True)
         run_dir.parent.mkdir(parents=True, exist_ok=True)
         arriving.rename(run_dir)
-        for key in (run_key(spec.digest), state_key(spec.digest)):
-            self.store.delete(key)
+        self.forget(run_key(spec.digest), state_key(spec.digest))
+
+    def forget(self, *keys: str) -> None:
+        """Delete what nobody needs any more, if the store is there: what is done stays done."""
+        for key in keys:
+            with contextlib.suppress(Exception):  # of whatever kind a store has
+                self.store.delete(key)
 
 
 class NodeLost(WorkerDied):
@@ -137,12 +142,13 @@ class RemoteWorker:
         """Probe the model of a run; returns when `probes.json` is there. Raises as `Worker.probe` does."""
         store, key = self._runs.store, model_key(spec.digest)
         model = Input(key, run_dir, tuple(name for name in files_in(run_dir) if name.startswith(f"{MODEL}/")))
-        store.put(*model, replace=True)
-        losses = Losses(ignore)
-        self._carry_to_the_end(self._runs.job("probe", spec, probes), [data_of(spec), encoder_of(spec), model], run_dir, losses)
-        store.fetch(probes_key(spec.digest), run_dir)
-        for done in (key, probes_key(spec.digest)):
-            store.delete(done)
+        try:
+            store.put(*model, replace=True)
+            inputs = [data_of(spec), encoder_of(spec), model]
+            self._carry_to_the_end(self._runs.job("probe", spec, probes), inputs, run_dir, Losses(ignore))
+            store.fetch(probes_key(spec.digest), run_dir)
+        finally:
+            self._runs.forget(key, probes_key(spec.digest))
 
     def _carry_to_the_end(self, job: RemoteJob, inputs: list[Input], run_dir: Path, losses: Losses) -> None:
         """On one node after the other, as long as nodes are lost or leave."""

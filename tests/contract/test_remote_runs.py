@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.artifacts.artifact_keys import run_key, state_key
+from bertft_core.artifacts.artifact_keys import model_key, run_key, state_key
 from bertft_core.artifacts.artifact_store import ArtifactStore
 from bertft_core.artifacts.store_address import default_address
 from bertft_core.config import UserError
@@ -270,6 +270,23 @@ def test_a_listener_that_leaves_ends_the_run_and_the_next_one_is_whole(study, no
     worker.run(study[1], tmp_path / "study" / "runs" / "next", events.append)
     assert events[0]["planned_steps"] == 15
     assert events[-1]["kind"] == "ended"
+
+
+def test_a_probe_that_fails_leaves_no_model_in_the_store(study, tmp_path):
+    store = ArtifactStore(default_address(tmp_path), tmp_path / "cache")
+    model = tmp_path / "one" / "model" / "model.safetensors"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"weights")
+    key = model_key(study[1].digest)
+
+    def fails(job):
+        assert store.has(key)
+        raise WorkerDied("the node ended")
+        yield
+
+    with pytest.raises(WorkerDied):
+        RemoteWorker(RemoteRuns(store, 60.0), fails).probe(study[1], tmp_path / "one", ProbesConfig(masked_lm=None))
+    assert not store.has(key)
 
 
 @pytest.mark.slow
