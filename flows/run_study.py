@@ -25,10 +25,12 @@ from tasks.early_runs import EarlyRuns
 from tasks.keep_models import keep_models
 from tasks.kept_states import kept_states
 from tasks.mlflow_address import shown_uri
+from tasks.newest_only import NewestOnly
 from tasks.prefect_patience import known_server
 from tasks.prefect_runs import claim, study_tag
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
+from tasks.progress_snapshot import Snapshot
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, show_answer, untraversed, write_report
 
 
@@ -113,6 +115,7 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         refuse_unusable_plan(study, card)
         early = command.early or EarlyRuns(session, card)
         early.stop()
+        early.share_devices()
         trainer = Trainer(session, early)
         sweeps: dict[str, SweepResult] = {}
         if any(arm.search is not None for arm in study.arms.values()):
@@ -152,10 +155,12 @@ def watched(study: StudyConfig, progress: StudyProgress, *, log: bool) -> Iterat
     )
     assert isinstance(artifact, UUID)
 
-    progress.listeners.append(lambda snapshot: update_progress_artifact(artifact, 100.0 * snapshot.share))
+    shown = NewestOnly[Snapshot](lambda snapshot: update_progress_artifact(artifact, 100.0 * snapshot.share))
+    progress.listeners.append(shown)
     if log:
         logger = get_run_logger()
         progress.listeners.append(lambda snapshot: logger.info(snapshot.line()))
     yield
+    shown.close()
     with suppress(Exception):  # that the server went away is reported already
         update_progress_artifact(artifact, 100.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from bertft_core.planning.run_order import balanced, calculated_seconds
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.training.device_sharing import wants_trial
 from tasks.protocols import Progress, RunLog, SlotPool
 from tasks.stored_runs import StoredRuns
 from tasks.study_session import Session
@@ -28,21 +29,34 @@ class EarlyRuns:
     """The runs of a session that no search decides, begun in the order in which the flow will ask for them, until it does."""
 
     def __init__(self, session: Session, card: DatasetCard) -> None:
-        self._session = session
+        self._session, self._card = session, card
         self.stored = StoredRuns(session.dir, card, session.tracker, force=session.forced)
-        self._specs = self._wanted(card)
+        self._decided: list[RunSpec] | None = None
+        self._seconds = calculated_seconds(card)
+        self._specs = self._ordered()
         self._begun: dict[str, Future[None]] = {}
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
-    def _wanted(self, card: DatasetCard) -> Iterator[RunSpec]:
-        study, forced, seconds = self._session.study, self._session.forced, calculated_seconds(card)
-        records = {} if forced else {record.digest: record for record in self._session.dir.records()}
-        wanted = wanted_runs(study, card, {}, records)
-        unanswered = wanted.unanswered(records)
-        if unanswered:
-            self._session.share_devices(max(unanswered, key=seconds))
-        decided = wanted.of_arms(decided_arms(study, {})).unanswered(records)
-        yield from balanced(decided, seconds, self._session.progress.n_slots)
+    def share_devices(self) -> None:
+        """See `Session.share_devices`; it has happened already where runs have begun."""
+        if wants_trial(self._session.study.execution):
+            with self._lock:
+                self._shared()
+
+    def _shared(self) -> list[RunSpec]:
+        """The runs that no search decides and no record answers, when devices are shared."""
+        if self._decided is None:
+            study, forced = self._session.study, self._session.forced
+            records = {} if forced else {record.digest: record for record in self._session.dir.records()}
+            wanted = wanted_runs(study, self._card, {}, records)
+            unanswered = wanted.unanswered(records)
+            if unanswered:
+                self._session.share_devices(max(unanswered, key=self._seconds))
+            self._decided = wanted.of_arms(decided_arms(study, {})).unanswered(records)
+        return self._decided
+
+    def _ordered(self) -> Iterator[RunSpec]:
+        yield from balanced(self._shared(), self._seconds, self._session.progress.n_slots)
 
     def begin(self) -> None:
         """Train on every slot, until `stop`; returns at once."""

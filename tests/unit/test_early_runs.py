@@ -120,3 +120,23 @@ def test_an_arm_that_a_search_decides_waits_for_it(tmp_path):
     early.begin()
     until(lambda: len(session.started) == len(session.specs) / 2)
     assert {spec.arm for spec in session.started} == {"plain"}
+
+
+@pytest.mark.parametrize(("shared", "n_tried"), [("auto", 1), (1, 0)])
+def test_devices_are_shared_for_a_flow_that_begins_no_runs_early(tmp_path, shared, n_tried):
+    session = Session(tmp_path, n_slots=1, execution={"device": "cuda", "runs_per_device": shared})
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.stop()
+    early.share_devices()
+    early.share_devices()
+    assert len(session.tried) == n_tried
+
+
+def test_an_error_of_sharing_devices_is_raised_in_the_flow(tmp_path, monkeypatch):
+    session = Session(tmp_path, n_slots=1, execution={"device": "cuda", "runs_per_device": "auto"})
+    monkeypatch.setattr(session, "share_devices", lambda longest: pytest.fail("no slot"))
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.begin()
+    until(early._stopped.is_set)
+    with pytest.raises(pytest.fail.Exception, match="no slot"):
+        early.share_devices()
