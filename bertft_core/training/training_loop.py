@@ -95,7 +95,7 @@ class Loop:
                 return "pruned", None
             self.timed_step()
             if self.position.step in evaluation_steps:
-                self.readings.read()
+                self._read()
                 ended = self._evaluate()
                 if ended is not None:
                     return ended
@@ -118,6 +118,14 @@ class Loop:
             self._step()
         finally:
             self._advance(step=self.position.step + 1, train_seconds=self.position.train_seconds + time.monotonic() - started)
+
+    def _read(self) -> None:
+        """Wait for the last step where its readings are late, within the time of training. Raises `NotFinite`."""
+        started = time.monotonic()
+        try:
+            self.readings.read()
+        finally:
+            self._advance(train_seconds=self.position.train_seconds + time.monotonic() - started)
 
     def _step(self) -> None:
         """One optimizer step. Its gradient does not depend on the microbatches."""
@@ -170,15 +178,10 @@ class Loop:
         if self.spec.compute.path == "reference" or self.plan.before_update or type(self.optimizer) is not torch.optim.AdamW:
             return torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.plan.learning.values() if p.grad is not None])
-        self.optimizer.grad_scale = self._divisor(norm, limit)  # type: ignore[attr-defined]
-        return norm
-
-    def _divisor(self, norm: Tensor, limit: float) -> Tensor | None:
-        """What fused AdamW divides gradients by; on a device that nobody waits for, always something."""
-        if self.readings.late:
-            return ((norm + 1e-6) / limit).clamp(min=1.0)
         length = float(norm)
-        return torch.tensor((length + 1e-6) / limit) if length > limit else None
+        divisor = torch.tensor((length + 1e-6) / limit) if length > limit else None
+        self.optimizer.grad_scale = divisor  # type: ignore[attr-defined]
+        return norm
 
     def _evaluate(self) -> tuple[StopReason, str | None] | None:
         started = time.monotonic()
@@ -231,7 +234,7 @@ class Loop:
 
         Raises `NotFinite` where the loss of that step is no number.
         """
-        self.readings.read()
+        self._read()
         self._emit({"kind": "saving", "step": self.position.step})
         tensors = {f"weights/{name}": p.detach() for name, p in self.plan.learning.items()}
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -81,3 +82,17 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bits(prepared, tmp_path, la
     interrupted(spec, tmp_path / "killed", "step", 7)
     train_run(spec, run_dir=tmp_path / "killed")
     assert result_in(tmp_path / "killed") == result_in(tmp_path / "straight")
+
+
+def test_the_time_in_which_a_step_is_waited_for_is_time_of_training(prepared, tmp_path, late, monkeypatch):
+    read, waited = StepReadings.read, []
+
+    def slow(self: StepReadings) -> float:
+        time.sleep(0.02)
+        waited.append(0.02)
+        return read(self)
+
+    monkeypatch.setattr(StepReadings, "read", slow)
+    trained = train_run(tiny_spec(*prepared, evaluate_every_steps=1, **BY_STEPS), run_dir=tmp_path)
+    assert len(waited) == 2 * trained.n_steps
+    assert trained.train_seconds >= sum(waited)
