@@ -9,6 +9,8 @@ from bertft_core.storage.study_dir import StudyDir
 HOST = "127.0.0.1"
 REPORTS_PORT = 5990
 """Where `bertft ui` serves the reports of a home, or on the next free port."""
+ABOUT = "Report of the study: {opened_by}"
+"""Description of the artifact that leads to a report."""
 
 
 def home_key(home_dir: Path) -> str:
@@ -21,8 +23,11 @@ def page_address(study_dir: StudyDir, port: int = REPORTS_PORT) -> str:
     return f"http://{HOST}:{port}/{home_key(study_dir.home_dir)}/{quote(study_dir.path.name)}/report/report.html"
 
 
-def report_link(study_dir: StudyDir, in_mlflow: str | None) -> tuple[str, str]:
-    """The address of a report, in MLflow where that is a server, and what must run for it to answer."""
+def report_link(study_dir: StudyDir, in_mlflow: str | None, port: int = REPORTS_PORT) -> tuple[str, str]:
+    """The address of a report, in MLflow where that is a server, and what must run for it to answer.
+
+    `bertft ui` corrects the address where it serves the reports at another port; see `report_links`.
+    """
     if in_mlflow is not None:
         return in_mlflow, "opened by MLflow's server"
-    return page_address(study_dir), f"opens while this runs: bertft ui --home {study_dir.home_dir}"
+    return page_address(study_dir, port), f"opens while this runs: bertft ui --home {study_dir.home_dir}"

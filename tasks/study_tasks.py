@@ -20,7 +20,7 @@ from bertft_core.storage.study_results import StudyResults
 from tasks.kept_states import state_kept
 from tasks.preparation import prepare_beside
 from tasks.protocols import SlotPool
-from tasks.report_address import report_link
+from tasks.report_address import ABOUT, report_link
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ def show_answer(results: StudyResults, report_path: Path, address: str | None) -
     text = f"# {results.study.name}\n\n{answer_note(results)}"
     create_markdown_artifact(text, key=f"{key}-result", description="Answer and results")
     link, opened_by = report_link(results.study_dir, address)
-    about = f"Report of the study: {opened_by}"
+    about = ABOUT.format(opened_by=opened_by)
     create_link_artifact(link, link_text=str(report_path), key=f"{key}-report", description=about)
 
 

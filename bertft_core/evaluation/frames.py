@@ -23,7 +23,8 @@ def runs(results: StudyResults) -> pd.DataFrame:
 
     Columns: `arm`, `index` (of the seed), `status` (or 'missing'), `init_seed`, `order_seed`, `dropout_seed`, `run_digest`,
     `weights_sha256`, `best_step`, `train_seconds`, `examples_per_second` (in training), `n_parameters`, `peak_memory_bytes`,
-    `batches` (their layout), `error`, in a split design `split`, `repeat`, `fold` and `seed`, every training setting of the arm,
+    `batches` (their layout), `error`, in a split design `split`, `repeat`, `fold` and `seed`, in a crossed design `init_index`,
+    `order_index` and `replicate` (which of the runs that differ in the dropout seed alone), every training setting of the arm,
     every setting of encoder, head and data that any arm names (`head.crf`), `train_examples` where an arm trains on a subset, and
     every score as `checkpoint/split/metric`.
     """
@@ -117,7 +118,18 @@ def _run(results: StudyResults, arm: ArmSummary, seed: SeedScore) -> dict[str, A
         "peak_memory_bytes": None if record is None else record.peak_memory_bytes,
         "batches": None if record is None else record.batches,
         "error": seed.error,
-    } | ({} if seed.split is None else seed.split.model_dump(include={"split", "repeat", "fold", "seed"}))
+        **_place(seed),
+    }
+
+
+def _place(seed: SeedScore) -> dict[str, Any]:
+    """Where a run is in the design of its study, counted from 0."""
+    crossed = (
+        {}
+        if seed.cell is None
+        else {"init_index": seed.cell.init, "order_index": seed.cell.order, "replicate": seed.cell.replicate}
+    )
+    return crossed | ({} if seed.split is None else seed.split.model_dump(include={"split", "repeat", "fold", "seed"}))
 
 
 def as_frame(rows: Sequence[Row], columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 
 from bertft_core.config.addresses import without_password
+from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation import frames
 from bertft_core.report import answer_section, arm_chips, figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import escapes, intervals, numbers
@@ -96,6 +97,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         results=table_sections.results(summary),
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
         drawn=results.study.seeds.splits is not None,
+        crossed=design.crossed if isinstance(design := results.study.seeds.design, CrossedDesign) else None,
         unit=run_words.unit(results.study),
         runs=table_sections.runs(results),
         validation_curves=figures.validation_curves(results),

@@ -15,6 +15,8 @@ from bertft_core.sweep.trial_figures import history_figure, timeline_figure
 LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
 MAX_TICKS = 12
 GREY = "#b9c3d2"
+OUTLINE = {"width": 1.5, "color": "#8a94a6"}
+"""Of a dot that may be as white as the page."""
 ENOUGH = 10
 """Complete trials from which on an effect of a setting is more than noise."""
 
@@ -42,7 +44,7 @@ def plots_of(config: SearchConfig) -> list[Plot]:
         "Rank",
         "Each complete trial at its settings; the colour is its rank among all trials.",
         2,
-        lambda study, score: draw.plot_rank(study, params=pair, target_name=score),
+        lambda study, score: draw.plot_rank(study, params=pair, target_name=score).update_traces(marker={"line": OUTLINE}),
     )
     history = Plot(
         "History",
@@ -119,6 +121,13 @@ def _parallel(study: optuna.Study, score: str) -> Any:
     return figure.update_layout(plot_bgcolor=GREY)  # the lines of the worst trials are all but white
 
 
+def _distribution(study: optuna.Study, score: str) -> Any:
+    figure = draw.plot_edf(study, target_name=score).update_yaxes(title="share of trials").update_layout(showlegend=False)
+    if all(len(set(trace.x)) < 2 for trace in figure.data):  # one score alone is a line without length
+        figure.data = ()
+    return figure
+
+
 VALIDATION = Plot(
     "Validation during training",
     "One line a trial, the mean of its seeds at each validation; pruned trials may end early.",
@@ -139,9 +148,7 @@ EDF = Plot(
     "Empirical distribution",
     "Which share of the complete trials has at most this score: a steep rise is where most settings end.",
     2,
-    lambda study, score: (
-        draw.plot_edf(study, target_name=score).update_yaxes(title="share of trials").update_layout(showlegend=False)
-    ),
+    _distribution,
 )
 TIMELINE = Plot(
     "Timeline",

@@ -13,6 +13,8 @@ from bertft_core.sweep.trial_journal import NAMES, runs_of, scores_of
 
 COLORS = {TrialState.COMPLETE: "#2b6cb0", TrialState.PRUNED: "#dd8a1d", TrialState.FAIL: "#c53030"}
 SEED = {"size": 5, "color": "#8a94a6"}
+BAR = 0.8
+"""Height of a trial's bar; by itself plotly makes those of trials that are far apart cover the ones between."""
 
 
 def history_figure(study: optuna.Study, score: str, n_seeds: int, ticks: dict[str, int]) -> Any:
@@ -61,7 +63,7 @@ def timeline_figure(study: optuna.Study) -> Any:
             ys, begins, widths, texts = zip(*bars, strict=True)
             marker = {"color": color, "line": {"width": 1, "color": "white"}}
             figure.add_bar(
-                y=ys, base=begins, x=widths, text=texts, name=NAMES[state], marker=marker, orientation="h",
+                y=ys, base=begins, x=widths, width=BAR, text=texts, name=NAMES[state], marker=marker, orientation="h",
                 hovertemplate="%{text}", textposition="none",
             )  # fmt: skip
     return figure.update_layout(barmode="overlay", showlegend=True).update_xaxes(type="date", title="time (UTC)")

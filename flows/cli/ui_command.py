@@ -1,11 +1,12 @@
 """`bertft ui`: MLflow's, Prefect's and Optuna's own pages over one home, and its reports, on 127.0.0.1."""
 
 import socket
+import sqlite3
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
@@ -25,12 +26,14 @@ from flows.cli.terminal import say, warn
 from flows.cli.whichever_first import as_ready
 from tasks.process_environment import use_embedded_prefect
 from tasks.report_address import HOST, REPORTS_PORT, page_address
+from tasks.report_links import follow_reports
 from tasks.tracking.moved_home import follow_home
 from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, digest_in, mlflow_runs, set_prefect_aside
 
 Link = tuple[str, str]
 """What a page shows, and its address."""
 START_TIMEOUT_SECONDS = 120.0
+FOLLOW_SECONDS = 2.0
 OPTUNA_DASHBOARD = "from optuna_dashboard._cli import main; main()"
 
 
@@ -56,13 +59,16 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
         )
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
+    (reports_port,) = _free_ports(REPORTS_PORT, 1, but=ports)
     with ExitStack() as stack:
         say(f"pages of {where} (Ctrl-C ends them)", flush=True)
-        for words, link in chain(_other_stores(where, shown_studies), _start(stack, where, name, journals, ports)):
+        for words, link in chain(
+            _other_stores(where, shown_studies), _start(stack, where, name, journals, [*ports, reports_port])
+        ):
             say(f"  {words:<28} {link}", flush=True)
         first_sign.stop()
         with suppress(KeyboardInterrupt):
-            _wait()
+            _wait(where, reports_port)
     return 0
 
 
@@ -77,12 +83,12 @@ def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path]
         waits.append(lambda: _when_ready(f"http://{HOST}:{ports[0]}/health", mlflow, _mlflow_links(home, study, ports[0])))
     prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
     waits.append(lambda: list(_prefect_links(prefect, study, ports[1])))
-    for journal, port in zip(journals, ports[2:], strict=True):
+    *journal_ports, reports_port = ports[2:]
+    for journal, port in zip(journals, journal_ports, strict=True):
         command = [sys.executable, "-c", OPTUNA_DASHBOARD, "--host", HOST, "--port", str(port), str(journal)]
         server = _start_child(stack, command, home / "logs" / "optuna-dashboard.log")
         link = f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
         waits.append(partial(_when_ready, f"http://{HOST}:{port}/", server, [link]))
-    (reports_port,) = _free_ports(REPORTS_PORT, 1)
     serve_reports(stack, home, reports_port, partial(_run_addresses, home, ports[0]))
     for report in sorted(home.glob(f"studies/{study or '*'}/report/report.html")):
         yield f"Report: {report.parts[-3]}", page_address(StudyDir(home, report.parts[-3]), reports_port)
@@ -148,10 +154,12 @@ def _run_addresses(home: Path, port: int, study: str) -> dict[str, str]:
     return {digest: page for digest, page in pages.items() if digest is not None}
 
 
-def _free_ports(first: int, n: int) -> list[int]:
-    """The next `n` free ports from `first` on."""
+def _free_ports(first: int, n: int, but: Collection[int] = ()) -> list[int]:
+    """The next `n` free ports from `first` on; `but` are spoken for."""
     ports: list[int] = []
     for port in range(first, min(first + 1000, 65536)):
+        if port in but:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -194,6 +202,9 @@ def _wait_for(link: str, server: ChildCommand) -> None:
     )
 
 
-def _wait() -> None:
+def _wait(home: Path, reports_port: int) -> None:
+    """For ever; a run that ends meanwhile has a link to its report that may need this port."""
     while True:
-        time.sleep(3600)
+        with suppress(sqlite3.Error):  # in use: the next time then
+            follow_reports(home, reports_port)
+        time.sleep(FOLLOW_SECONDS)

@@ -18,6 +18,8 @@ FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
 Parts = tuple[str, ...]
 """Of the name of a metric."""
+PROBE_MEASURES = ("loss_rise", "rise", "temperature")
+"""Of masked language modelling, of the validation loss, and of the confidence."""
 PROBE_FIELDS = ("mean", "sd", "min", "max", "n")
 HEADLINE_FIELDS = ("mean", "sd", "t_low", "t_high", "n")
 SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "median", "min", "max", "n")
@@ -260,11 +262,16 @@ def probe_summary_metrics(summary: StudySummary) -> dict[str, float]:
     return found
 
 
-def probe_run_metrics(summary: StudySummary) -> dict[str, dict[str, float]]:
-    """Run digest → what the probes say of that run."""
+def probe_run_metrics(summary: StudySummary, *, every: bool = False) -> dict[str, dict[str, float]]:
+    """Run digest → the findings of its probes in a number each; `every`: all that they measured.
+
+    The others are in the artifact `probes.json`: of an encoder of twelve layers they are more than a hundred.
+    """
     found: dict[str, dict[str, float]] = {}
     digests = {(arm.arm, seed.index): seed.run_digest for arm in summary.arms for seed in arm.seeds}
     for row in summary.probes.rows if summary.probes is not None else ():
+        if not every and (row.where or row.measure not in PROBE_MEASURES):
+            continue
         name = metric_name(*[part for part in ("probe", row.probe, row.measure, row.where) if part])
         for index, value in row.values.items():
             found.setdefault(digests[row.arm, index], {})[name] = value

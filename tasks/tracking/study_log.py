@@ -114,10 +114,11 @@ class StudyLog:
     def log_study(self, summary: StudySummary, note: str) -> None:
         """Statistics, report and result table on the parent."""
         numbers = content.headline_metrics(summary)
-        if self._study.tracking.every_metric:
+        every = self._study.tracking.every_metric
+        if every:
             numbers |= content.summary_metrics(summary) | content.probe_summary_metrics(summary)
         self._runs.log_numbers(self._parent, numbers)
-        for digest, metrics in content.probe_run_metrics(summary).items():
+        for digest, metrics in content.probe_run_metrics(summary, every=every).items():
             self.runs.log_probes(digest, metrics)
         self._runs.client.set_tag(self._parent, NOTE, note)
         for tag, value in {NOTE: note, TAG: shared_view(summary)}.items():

@@ -6,19 +6,41 @@ Every page is also photographed into pytest's folder. Needs chromium; without it
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from bertft_core.report.run_links import with_run_links
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.search_report import write_sweep_report
+from flows.cli.app import main
 from tests.helpers import browser as helper
 from tests.helpers.browser import SCREENS, Seen, chromium, contrast
 from tests.helpers.made_up_searches import finished as finished_search
 from tests.helpers.report_pages import write_small_report
+from tests.helpers.stored_studies import unpack
 
 LEGIBLE = 4.5
 """Contrast of WCAG 2, level AA."""
+A4_WIDTH = 718
+"""In CSS pixels, between margins of a centimetre."""
+# A part whose content is wider than it is shows only the first of it on paper; one that cuts on purpose is in no report.
+CUT = """() => [...document.querySelectorAll("main *")]
+  .filter((e) => e.checkVisibility() && getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1)
+  .map((e) => `${e.tagName} .${e.getAttribute("class")} ${e.textContent.trim().slice(0, 60)}`)"""
+# Width, height and number of colours of a picture.
+PIXELS = """async (address) => {
+  const image = new Image(), canvas = document.createElement("canvas");
+  image.src = address;
+  await image.decode();
+  [canvas.width, canvas.height] = [image.width, image.height];
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const bytes = context.getImageData(0, 0, image.width, image.height).data.buffer;
+  return [image.width, image.height, new Set(new Uint32Array(bytes)).size];
+}"""
 EVERY_LOOK = [(screen, scheme) for screen in SCREENS for scheme in ("light", "dark")]
 
 
@@ -98,6 +120,87 @@ def test_the_links_of_a_report_open_its_parts(browser, report, screen):
         folded = page.locator("#answer details")
         folded.locator("summary").click()
         assert folded.locator("table").is_visible()
+        assert seen.errors == []
+
+
+@pytest.fixture(scope="module")
+def long_report(tmp_path_factory) -> Path:
+    """With every part that a report can have but crossed seeds, of a study that an earlier version has stored."""
+    home = unpack(tmp_path_factory.mktemp("stored"))
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["report", "rich", "--home", str(home), "-q"])
+    return StudyDir(home, "rich").report_dir / "report.html"
+
+
+@pytest.mark.slow
+def test_every_link_of_a_long_report_is_seen_on_a_wide_screen(browser, long_report, tmp_path):
+    with Seen(browser, long_report.as_uri()) as seen:
+        seen.page.screenshot(path=tmp_path / "navigation.png")
+        bar = seen.page.locator("nav")
+        assert bar.evaluate("e => e.scrollWidth <= e.clientWidth"), "the navigation scrolls sideways"
+        links = bar.locator("a").all()
+        assert len(links) >= 20
+        for link in links:
+            assert seen.on_first_screen(link), link.inner_text()
+        links[-1].click()
+        title = seen.page.locator(f"{links[-1].get_attribute('href')} h2").first
+        assert title.bounding_box()["y"] >= bar.bounding_box()["y"] + bar.bounding_box()["height"], "hidden by the navigation"
+        assert seen.errors == []
+
+
+@pytest.mark.slow
+def test_a_printed_report_is_whole(browser, long_report, tmp_path):
+    """As wide as A4 between margins of a centimetre: nothing is folded, scrolls, or is wider than the page."""
+    with Seen(browser, long_report.as_uri()) as seen:
+        page = seen.page
+        page.pdf(path=tmp_path / "report.pdf", format="A4", print_background=True)
+        page.set_viewport_size({"width": A4_WIDTH, "height": 1000})
+        page.emulate_media(media="print")
+        shown = page.locator("details > *:not(summary)")
+        assert shown.count() >= 50
+        assert shown.evaluate_all("all => all.filter((e) => !e.checkVisibility() && !e.closest('svg.phone')).length") == 0
+        assert page.locator("nav, button").evaluate_all("all => all.filter((e) => e.checkVisibility()).length") == 0
+        assert page.evaluate(CUT) == []
+        assert seen.overflowing() == []
+
+
+def size_of(drawing) -> list[float]:
+    return [float(number) for number in drawing.get_attribute("viewBox").split()[2:]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_buttons_of_a_figure_save_the_drawing_that_is_seen(browser, report, tmp_path, screen):
+    """Another one is there for the other width, whose points lie elsewhere."""
+    with Seen(browser, report.as_uri(), screen) as seen:
+        figure = seen.page.locator("#answer figure").first
+        drawings = figure.locator(":scope > svg")
+        assert drawings.count() == 2
+        (drawing,) = [each for each in drawings.all() if each.is_visible()]
+        (hidden,) = [each for each in drawings.all() if not each.is_visible()]
+        size = size_of(drawing)
+        assert size != size_of(hidden)
+        saved = {}
+        for kind in ("SVG", "PNG"):
+            with seen.page.expect_download() as started:
+                figure.get_by_role("button", name=kind).click()
+            assert started.value.suggested_filename == f"small-1.{kind.lower()}"
+            saved[kind] = tmp_path / started.value.suggested_filename
+            started.value.save_as(saved[kind])
+        svg = ElementTree.parse(saved["SVG"]).getroot()
+        assert [float(svg.get(name)) for name in ("width", "height")] == size
+        assert {each.text for each in svg.iter("{http://www.w3.org/2000/svg}text")} >= set(
+            drawing.locator("text").all_text_contents()
+        )
+        n_unknown = saved["SVG"].read_text().count("var(")
+        assert n_unknown == 0, "colours that only the page knows"
+        png = f"data:image/png;base64,{b64encode(saved['PNG'].read_bytes()).decode()}"
+        width, height, n_colours = seen.page.evaluate(PIXELS, png)
+        assert [width, height] == [int(2 * number) for number in size]
+        assert n_colours > 20, "an empty picture"
+        with Seen(browser, saved["SVG"].as_uri(), screen) as alone:
+            alone.page.screenshot(path=tmp_path / "alone.png")
+            assert alone.errors == []
         assert seen.errors == []
 
 

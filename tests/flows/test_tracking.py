@@ -13,10 +13,12 @@ import pytest
 from mlflow import MlflowClient
 
 from bertft_core.report.formatting import escapes
-from bertft_core.report.prose import study_text
+from bertft_core.report.prose import study_text, study_title
 from tasks.tracking.mlflow_store import runs_where
 from tests.helpers.study_commands import TinyStudy, clean_environment
 
+MOST_METRICS, MOST_TAGS = 60, 30
+"""Of a run by default; MLflow's pages become slow with more."""
 AWAY = "http://127.0.0.1:9"
 """Nobody listens there."""
 
@@ -87,6 +89,13 @@ def test_a_run_tells_its_seeds_settings_and_origin(finished, runs):
         assert record.spec.data_fingerprint.startswith(used.dataset.digest)
 
 
+def test_every_page_has_few_numbers_and_no_tag_for_each_package(finished, runs):
+    for run in [run for stage in runs.values() for run in stage]:
+        assert len(run.data.metrics) <= MOST_METRICS, run.info.run_name
+        assert len(run.data.tags) <= MOST_TAGS, run.info.run_name
+        assert not any("torch" in name or "transformers" in name for name in run.data.tags)
+
+
 def test_curves_have_a_point_for_every_step_and_every_validation(finished, runs, client):
     for run in runs["seeds"]:
         record = finished.study.records[run.data.tags["bertft.run_digest"]]
@@ -136,6 +145,7 @@ def test_the_parent_has_statistics_report_data_and_provenance(finished, runs, cl
     assert [used.dataset.digest for used in study.inputs.dataset_inputs] == [finished.study.summary.data_fingerprint[:36]]
     experiment = client.get_experiment(study.info.experiment_id)
     note = study.data.tags["mlflow.note.content"]
+    assert note.startswith(escapes.markdown(str(study_title.answer(finished.study.summary)))), "all that the list of MLflow shows"
     assert note == experiment.tags["mlflow.note.content"]
     assert escapes.markdown(study_text.sentences(finished.study.summary)[0]) in note.split("|")[0], (
         "the answer is before the table"

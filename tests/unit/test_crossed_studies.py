@@ -1,18 +1,24 @@
 """A study whose runs share seeds, from its rows to its paper: no number and no word takes the runs for independent."""
 
+import re
+
 import numpy as np
 import pytest
 
+from bertft_core.evaluation import frames
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.summarize import evaluated
 from bertft_core.report import comparison_section, paper_tables, summary_rows
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import comparison_text, paper_text, study_text
+from bertft_core.report.study_report import write_report
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.mean_intervals import t_interval
 from tests.helpers.drawn_marks import marks, svg_of
 from tests.helpers.evaluated_studies import make_results
+from tests.helpers.report_pages import Page
 from tests.helpers.small_records import make_card
 
 PLACES = [(i, j) for i in range(3) for j in range(3)]
@@ -107,3 +113,40 @@ def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison)
     assert marks(section["pictures"]["profiles"], "path", "curve") + marks(section["pictures"]["profiles"], "line", "curve")
     assert marks(section["pictures"]["profiles"], "path", "area") == []
     assert section["rows"][0]["n"] == "9 crossed runs"
+
+
+@pytest.mark.parametrize("n_replicates", [1, 2])
+def test_the_report_names_the_replicates_and_says_which_init_and_order_seed_each_run_has(tmp_path, n_replicates):
+    grid = {"design": {"crossed": {"init": 2, "order": 2, "replicates": n_replicates}}}
+    scores = {
+        arm: [score + gap for gap in (0.0, 0.05)[:n_replicates] for score in of[:4]]
+        for arm, of in {"features": LOW, "full": HIGH}.items()
+    }
+    results = evaluated(make_results(tmp_path, scores, card=make_card(tmp_path, splits=SIZES), seeds=grid))
+    page = write_report(results).read_text(encoding="utf-8")
+    words = Page(page).words
+    assert ("2 init seeds crossed with 2 order seeds, each pair with 2 dropout seeds" in words) == (n_replicates == 2)
+    assert "2 init seeds crossed with 2 order seeds" in words
+    assert ("differ in the dropout seed alone" in words) == (n_replicates == 2)
+    table = page.split('aria-label="Every run"')[1].split("</table>")[0]
+    shown = ["init", "order", "replicate"][: n_replicates + 1]
+    titles = re.findall('<th scope="col"[^>]*>(.*?)</th>', table)
+    assert titles[: len(shown) + 3] == ["arm", "seed", *shown, "status"]
+    rows = [re.findall('<td class="n">(.*?)</td>', line)[: len(shown) + 1] for line in table.split("<tr>")[2:]]
+    assert rows == [
+        [str(seed.index), *(str(getattr(seed.cell, name)) for name in shown)]
+        for arm in results.summary.arms
+        for seed in arm.seeds
+    ]
+    assert len({tuple(row[1:]) for row in rows}) == 4 * n_replicates
+    runs = frames.runs(results)
+    assert set(zip(runs.init_index, runs.order_index, runs.replicate, strict=True)) == {
+        (i, j, k) for i in range(2) for j in range(2) for k in range(n_replicates)
+    }
+
+
+def test_runs_with_seeds_of_their_own_have_no_place(tmp_path):
+    results = evaluated(make_results(tmp_path, {"features": LOW[:2], "full": HIGH[:2]}))
+    page = write_report(results).read_text(encoding="utf-8")
+    assert ">init</th>" not in page
+    assert not {"init_index", "order_index", "replicate"} & set(frames.runs(results))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,6 +20,7 @@ from tests.helpers.small_records import make_study
 pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
 
 
+WAIT = ui_command._wait
 API = "http://127.0.0.1:9/api"
 
 
@@ -41,6 +45,37 @@ def started(monkeypatch) -> list[str]:
     for name in ("_wait_for", "_wait"):
         monkeypatch.setattr(ui_command, name, lambda *_: None)
     return logs
+
+
+def test_while_the_pages_are_up_links_lead_to_the_reports(tmp_path, started, monkeypatch, capsys):
+    study = make_study()
+    write_record(StudyDir(tmp_path, study.name).config_path, study)
+    StudyDir(tmp_path, study.name).report_dir.mkdir()
+    (StudyDir(tmp_path, study.name).report_dir / "report.html").touch()
+    followed, waited = [], []
+
+    def sleep(_: float) -> None:
+        waited.append(1)
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+
+    def follow(*asked: object) -> None:
+        followed.append(asked)
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(ui_command, "_wait", WAIT)
+    monkeypatch.setattr(ui_command, "follow_reports", follow)
+    monkeypatch.setattr(ui_command.time, "sleep", sleep)
+    assert ui_command.ui_command(tmp_path, "small", 20000) == 0
+    (address,) = re.findall(r"Report: small +(\S+)", capsys.readouterr().out)
+    port = urlsplit(address).port
+    assert followed == [(tmp_path, port)] * 2
+    assert port not in (20000, 20001), "one port for two servers"
+
+
+def test_no_port_is_given_to_two_servers():
+    (first,) = ui_command._free_ports(20000, 1)
+    assert first not in ui_command._free_ports(20000, 3, but=[first])
 
 
 def test_a_study_that_mlflow_keeps_elsewhere_has_its_other_pages(tmp_path, started, capsys):

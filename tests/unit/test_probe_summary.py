@@ -258,7 +258,7 @@ def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
 def test_mlflow_is_given_run_by_run_and_over_seeds(tmp_path):
     probed = Probed(tmp_path)
     summary = probed.summary
-    of_runs = content.probe_run_metrics(summary)
+    of_runs = content.probe_run_metrics(summary, every=True)
     digest = next(spec.digest for spec in probed.planned if (spec.arm, spec.index) == ("full", 2))
     assert set(of_runs) == {spec.digest for spec in probed.planned}
     assert of_runs[digest]["probe/masked_lm/loss_rise"] == pytest.approx(1.4)
@@ -266,4 +266,15 @@ def test_mlflow_is_given_run_by_run_and_over_seeds(tmp_path):
     over_seeds = content.probe_summary_metrics(summary)
     assert over_seeds["summary/full/probe/masked_lm/loss_rise/mean"] == pytest.approx(1.3)
     assert over_seeds["summary/full/probe/masked_lm/loss_rise/n"] == 3
-    assert not content.probe_run_metrics(summary.model_copy(update={"probes": None}))
+    assert not content.probe_run_metrics(summary.model_copy(update={"probes": None}), every=True)
+
+
+def test_mlflow_is_given_few_numbers_of_a_run_unless_all_are_asked_for(tmp_path):
+    """Sixty a run is the most; the scores and curves of a study with a set out of domain are 53."""
+    summary = Probed(tmp_path).summary
+    few, every = content.probe_run_metrics(summary), content.probe_run_metrics(summary, every=True)
+    assert few.keys() == every.keys()
+    for digest, numbers in few.items():
+        assert numbers.items() < every[digest].items()
+        found = {"probe/masked_lm/loss_rise", "probe/overfitting/rise", "probe/calibration/temperature"}
+        assert numbers.keys() == found & every[digest].keys() >= {"probe/overfitting/rise"}

@@ -119,6 +119,8 @@ def test_the_timeline_has_a_bar_for_each_run(page, done):
     _, result = done
     assert page.plots[-1].count(": 30.0 s") == sum(len(trial.run_digests) for trial in result.trials)
     assert "time (UTC)" in page.plots[-1]
+    n_states = len({trial.state for trial in result.trials})
+    assert page.plots[-1].count('"width":0.8') == n_states, "bars of trials that are far apart would cover the others"
 
 
 def test_the_page_has_a_dark_scheme(written):
@@ -202,7 +204,8 @@ def test_trials_that_are_all_alike_are_drawn_as_far_as_they_can_be(tmp_path, cap
             search.tell(trial.number, TrialOutcome(state="complete", scores=(0.5,), intermediate={}, run_digests=()))
     result = search.result(None)
     page = Page(write_sweep_report(search, result, tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert page.text.count(NOT_DRAWN) == 2, "of no influence, and no surface"
+    assert page.text.count(NOT_DRAWN) == 3, "of no influence, no surface, and a distribution that is one point"
+    assert page.text.split("Empirical distribution")[1].strip().startswith(NOT_DRAWN)
     assert not any("NaN" in plot for plot in page.plots)
     assert capfd.readouterr() == ("", "")
 

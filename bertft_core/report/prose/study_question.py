@@ -92,7 +92,8 @@ def _moving_seeds(study: StudyConfig, card: DatasetCard) -> str:
     if study.seeds.splits is not None:
         return split_designs_text.moving(study.seeds.splits, study.seeds.n)
     if isinstance(design, CrossedDesign):
-        return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
+        each = f", each pair with {design.crossed.replicates} dropout seeds" if design.crossed.replicates > 1 else ""
+        return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds{each}"
     kept = [arm for arm in study.arms if study.of_arm(arm).head.init != "seed"]
     if len(kept) == len(study.arms):
         start = _of_kept_head(study.of_arm(kept[0]), card.of_arm(kept[0]))

@@ -8,15 +8,21 @@ from bertft_core.report.prose import comparison_text, grammar
 
 def title(summary: StudySummary) -> str:
     """'quickstart: full is 14.6 points (accuracy, test) above features: claimed'; the name alone of seeds that were selected."""
+    found = answer(summary)
+    return summary.study if found is None else f"{summary.study}: {found}"
+
+
+def answer(summary: StudySummary) -> str | None:
+    """'full is 14.6 points (accuracy, test) above features: claimed'; None of seeds that were selected."""
     pairs = [] if summary.comparison is None else _with_baseline(summary.comparison, summary)
     if len(pairs) == 1:
-        return f"{summary.study}: {_verdict(pairs[0])}"
+        return _verdict(pairs[0])
     if pairs:
         n = sum(pair.claimed for pair in pairs)
         where = f"({summary.headline_metric}, {summary.headline_split})"
-        return f"{summary.study}: {n} of {len(pairs)} differences from {summary.arms[0].arm} claimed {where}"
+        return f"{n} of {len(pairs)} differences from {summary.arms[0].arm} claimed {where}"
     scores = _means(summary)
-    return f"{summary.study}: {grammar.listed(scores)}" if scores else summary.study
+    return grammar.listed(scores) if scores else None
 
 
 def _with_baseline(comparison: Comparison, summary: StudySummary) -> list[PairComparison]:

@@ -3,6 +3,10 @@
   const all = (selector, of = document) => [...of.querySelectorAll(selector)];
   const make = (tag, text, click) => Object.assign(document.createElement(tag), { textContent: text, onclick: click });
 
+  // what a link leads to begins below the navigation, however many lines that takes
+  const bar = document.querySelector("nav");
+  if (bar) new ResizeObserver(() => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight + 8}px`)).observe(bar);
+
   // a link opens the part that it leads to; a print has all of them
   const reveal = () => {
     const there = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -77,6 +81,8 @@
       const style = getComputedStyle(shape);
       for (const name of ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "font-family", "font-size", "font-weight", "text-anchor"])
         to[i].style.setProperty(name, style.getPropertyValue(name));
+      for (const { name, value } of [...to[i].attributes]) // only this page knows what its colours are
+        if (value.startsWith("var(")) to[i].setAttribute(name, style.getPropertyValue(name));
     });
     Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height }).forEach(([name, to]) => copy.setAttribute(name, to));
     copy.style.background = getComputedStyle(document.body).backgroundColor;
