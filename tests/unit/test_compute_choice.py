@@ -24,6 +24,8 @@ from bertft_core.training.compute_choice import (
 )
 from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.retraining import as_possible_here, environment_here
+from flows.check_regression import as_in
+from flows.study_command import read_command
 from tasks.stored_runs import is_reusable
 from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study
 
@@ -84,6 +86,17 @@ def test_a_study_keeps_to_what_its_finished_runs_were_computed_with(home, before
     assert home.decided(device="cuda") == ("cuda", "auto"), "what is set beats what is kept"
     assert home.decided(kernels="onednn") == ("cpu", "onednn")
     assert home.decided(force=True) == ("cuda", "auto"), "every run is trained again"
+
+
+@pytest.mark.parametrize("before", [MKL | ORIGINAL, ONEDNN | {"compute": "fast"}, CUDA | ORIGINAL])
+def test_a_study_that_is_compared_with_its_reference_is_computed_as_that_was(home, before, monkeypatch):
+    home.ran(before)
+    monkeypatch.setattr(compute_choice, "usable_gpus", lambda _: [] if before["device"] == "cuda" else ["0"])
+    asked, where = make_study().model_dump(mode="json", exclude_unset=True), home.dir.home_dir
+    reference = read_command(asked, [], where, force=False)
+    again = read_command(asked, as_in(reference), where, force=True)
+    assert again.study.name == "small-again"
+    assert {name: getattr(again.study.execution, name) for name in before} == before
 
 
 def way_of(home: Home, **execution: Any) -> str:
