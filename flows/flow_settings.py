@@ -39,7 +39,7 @@ MAX_NAME = 250
 
 
 def study_name() -> str:
-    """The name of the flow run that is about to start, by which `bertft repair` finds it after a kill."""
+    """The name of the flow run that is about to start, by which `bertft repair` finds it after an early kill."""
     config, overrides = flow_run.parameters["config"], flow_run.parameters.get("overrides") or []
     try:
         return read_study(config, overrides).name

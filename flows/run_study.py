@@ -27,11 +27,12 @@ from tasks.kept_states import kept_states
 from tasks.mlflow_address import shown_uri
 from tasks.newest_only import NewestOnly
 from tasks.prefect_patience import known_server
-from tasks.prefect_runs import claim, study_tag
+from tasks.prefect_runs import claim
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
 from tasks.progress_snapshot import Snapshot
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, show_answer, untraversed, write_report
+from tasks.tracking.store_files import study_tag
 
 
 @flow(name="run-study", **OPTIONS, flow_run_name=study_name, on_completion=[name_by_answer])

@@ -1,7 +1,7 @@
 """The flow runs of a study in Prefect: whose they are, and those that a dead process has left running."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -27,17 +27,11 @@ from prefect.states import Crashed
 from bertft_core.config.addresses import shown
 from bertft_core.storage.damage import Tell
 from tasks.process_identity import owner_in, owner_tags
-from tasks.tracking.store_files import is_of_home
+from tasks.tracking.store_files import FLOWS, NAMED_BY_STUDY, is_of_home, study_tag
 
 RUNNING = [StateType.RUNNING]
-OF_STUDIES = FlowFilter(name=FlowFilterName(any_=["run-study"]))
 MESSAGE = "its process has ended"
 PAGE = 200
-
-
-def study_tag(study: str) -> str:
-    """The tag by which flow runs and task runs of a study are found on Prefect's pages."""
-    return f"study:{study}"
 
 
 def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
@@ -62,9 +56,9 @@ def left_flow_runs(study: str, home_dir: Path) -> list[str]:
 
 def last_flow_run(study: str, api_url: str) -> str | None:
     """The id of the study's flow run that has started last, as a server knows it."""
-    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[study_tag(study)]))
+    tagged = FlowRunFilter(tags=_tags_of(study))
     with SyncPrefectClient(api_url) as client:
-        found = client.read_flow_runs(flow_filter=OF_STUDIES, flow_run_filter=tagged, sort=FlowRunSort.START_TIME_DESC, limit=1)
+        found = client.read_flow_runs(flow_filter=_of(FLOWS), flow_run_filter=tagged, sort=FlowRunSort.START_TIME_DESC, limit=1)
     return str(found[0].id) if found else None
 
 
@@ -86,10 +80,24 @@ def repair_flow_runs(study: str, home_dir: Path, *, but: str | None = None) -> l
     return [str(run.id) for run in left]
 
 
-def _running(client: SyncPrefectClient, study: str) -> Iterator[FlowRun]:
+def _running(client: SyncPrefectClient, study: str) -> Iterable[FlowRun]:
+    """Those that are tagged with the study, and those with its name: a run that was killed early has no tag yet."""
     running = FlowRunFilterState(type=FlowRunFilterStateType(any_=RUNNING))
-    found = FlowRunFilter(name=FlowRunFilterName(any_=[study]), state=running)
-    yield from client.read_flow_runs(flow_filter=OF_STUDIES, flow_run_filter=found, limit=PAGE)
+    tagged = FlowRunFilter(tags=_tags_of(study), state=running)
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[study]), state=running)
+    found = ((FLOWS, tagged), (NAMED_BY_STUDY, named))
+    runs = [
+        run for flows, each in found for run in client.read_flow_runs(flow_filter=_of(flows), flow_run_filter=each, limit=PAGE)
+    ]
+    return {run.id: run for run in runs}.values()
+
+
+def _of(flows: Sequence[str]) -> FlowFilter:
+    return FlowFilter(name=FlowFilterName(any_=list(flows)))
+
+
+def _tags_of(study: str) -> FlowRunFilterTags:
+    return FlowRunFilterTags(all_=[study_tag(study)])
 
 
 def _is_left(run: FlowRun, home_dir: Path) -> bool:

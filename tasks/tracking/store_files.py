@@ -45,10 +45,20 @@ MARK_KILLED = """
     UPDATE runs SET status = 'KILLED', end_time = max(?, start_time) WHERE status = 'RUNNING' AND lifecycle_stage = 'active'
     AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)
 """
-PREFECT = """
+NAMED_BY_STUDY = ("run-study", "update-study")
+"""Flows whose runs have the name of the study that they work on until they end."""
+FLOWS = (*NAMED_BY_STUDY, "check-regression")
+"""Flows whose runs work on a study, and are tagged with it once they hold its lock."""
+PREFECT = f"""
     SELECT flow_run.name, flow_run.state_type, flow_run.labels, flow_run.parameters FROM flow_run
-    JOIN flow ON flow.id = flow_run.flow_id WHERE flow.name = 'run-study' AND flow_run.name = ?
+    JOIN flow ON flow.id = flow_run.flow_id WHERE flow.name IN {NAMED_BY_STUDY} AND flow_run.name = ?
+    OR flow.name IN {FLOWS} AND ? IN (SELECT value FROM json_each(flow_run.tags))
 """
+
+
+def study_tag(study: str) -> str:
+    """The tag by which flow runs and task runs of a study are found on Prefect's pages."""
+    return f"study:{study}"
 
 
 class TrackedRun(NamedTuple):
@@ -202,10 +212,10 @@ def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
     """
     try:
         with _opened(prefect_path(home_dir)) as database:
-            rows = database.execute(PREFECT, (study,)).fetchall()
+            rows = database.execute(PREFECT, (study, study_tag(study))).fetchall()
     except sqlite3.DatabaseError:
         return []
-    found = [(TrackedRun(name, str(state), json.loads(labels or "{}")), parameters) for name, state, labels, parameters in rows]
+    found = [(TrackedRun(name, str(state), json.loads(labels or "{}") or {}), parameters) for name, state, labels, parameters in rows]
     return [run for run, parameters in found if owner_in(run.tags) is not None or is_of_home(parameters, home_dir)]
 
 

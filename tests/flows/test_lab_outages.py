@@ -16,7 +16,7 @@ import pytest
 
 from flows.cli.lab.credentials import LOGIN
 from flows.cli.server_answers import basic_login
-from tasks.prefect_runs import study_tag
+from tasks.tracking.store_files import study_tag
 from tests.helpers.running_lab import RunningLab, running_lab
 from tests.helpers.store_checks import differences, misloggings
 from tests.helpers.study_commands import EXECUTION, LONG, Started, TinyStudy, clean_environment, write_shared
