@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from filelock import FileLock
@@ -47,40 +48,41 @@ class Session:
         if must_train:
             refuse_unfit(self.study)
         take_lock(self.dir, self._lock)
-        try:
-            if must_train:
-                self.leases.take(self.study)
-            repair(self.dir, self.progress.tell)
-            if must_train and needs_probe(self.study):
-                self.study = with_kernels(self.study, self.slots.probe_kernels(self.study.execution.threads_per_run))
-            write_record(self.dir.config_path, self.study.shareable)
-        except BaseException:
-            self.end_workers()
-            self.leases.end()
-            self._lock.release()
-            raise
+        with ExitStack() as held:
+            held.callback(self._lock.release)
+            held.callback(self.leases.end)
+            held.callback(self.end_workers)
+            self._open(must_train)
+            self._held = held.pop_all()
+        self._is_open = True
+        return self
+
+    def _open(self, must_train: bool) -> None:
+        if must_train:
+            self.leases.take(self.study)
+        repair(self.dir, self.progress.tell)
+        if must_train and needs_probe(self.study):
+            self.study = with_kernels(self.study, self.slots.probe_kernels(self.study.execution.threads_per_run))
+        write_record(self.dir.config_path, self.study.shareable)
         if must_train:
             _ = self.slots  # they import beside the data preparation
             for remark in fit_of(self.study).remarks:
                 self.progress.tell(remark)
+        self._plan_progress()
         self.tracker = Tracker(self.study, self.dir, on_page=self.progress.link)
         self._guard = Guard(self.dir.home_dir, self.study, self.tracker.session)
         self.tracker.start()
-        self._plan_progress()
-        self._is_open = True
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if not self._is_open:
             return
         self._is_open = False
-        self.end_workers()
-        self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
-        for problem in self.tracker.problems:
-            self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
-        self._guard.release()
-        self.leases.end()
-        self._lock.release()
+        with self._held:  # given back whatever fails
+            self.end_workers()
+            self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
+            for problem in self.tracker.problems:
+                self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
+            self._guard.release()
         self.leases.expect_held()
 
     def end_workers(self) -> None:

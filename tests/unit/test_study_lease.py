@@ -11,6 +11,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -208,3 +209,20 @@ def test_a_session_in_another_home_is_refused_and_leaves_its_folder_free(tmp_pat
     assert not is_held(StudyDir(tmp_path / "b", "small"))
     assert not (tmp_path / "b" / "mlflow.db").exists()
     leases.end()
+
+
+def away(*_: object, **__: object) -> None:
+    raise OSError("away")
+
+
+@pytest.mark.parametrize("where", ["tasks.study_session.open_pool", "tasks.study_session.Guard", "tasks.study_session.Tracker"])
+def test_a_session_that_cannot_be_opened_gives_back_lock_and_lease(tmp_path, monkeypatch, where):
+    address = f"file://{tmp_path / 'shared'}"
+    pool = SimpleNamespace(n=1, listen=lambda _: None, close=lambda: None)
+    monkeypatch.setattr("tasks.study_session.open_pool", lambda *_, **__: pool)
+    monkeypatch.setattr(where, away)
+    study = shared_study(address)
+    with pytest.raises(OSError, match="away"), Session(study, tmp_path / "a", StudyProgress()):
+        pass
+    assert not is_held(StudyDir(tmp_path / "a", "small"))
+    assert StorePlace(address, "small").newest().has_ended
