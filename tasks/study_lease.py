@@ -117,10 +117,8 @@ class StudyLease:
         is_away = False
         while not self._ending.wait(self._lease.every_seconds):
             try:
-                newest = self._place.newest()
-                if newest is not None and newest.token != self._lease.token:
-                    self._lost_to = newest
-                    self._tell(f"the study is continued by {newest.words()}: this command stops")
+                if (other := self._look()) is not None:
+                    self._tell(f"the study is continued by {other.words()}: this command stops")
                     self._on_loss()
                     return
                 self._lease = self._lease.model_copy(update={"beat": time.time()})
@@ -130,6 +128,13 @@ class StudyLease:
                 if not is_away:
                     self._tell(f"the lease of the study in {self._place.name} cannot be renewed: {shown(error)}")
                 is_away = True
+
+    def _look(self) -> Lease | None:
+        """The lease of another command that has taken this one over."""
+        newest = self._place.newest()
+        if newest is not None and newest.token != self._lease.token:
+            self._lost_to = newest
+        return self._lost_to
 
     def expect_held(self) -> None:
         """Raise `UserError` where another command has taken the lease over."""
@@ -143,7 +148,8 @@ class StudyLease:
         if self._lost_to is not None:
             return
         try:
-            self._place.renew(self._lease.model_copy(update={"beat": time.time(), "has_ended": True}))
+            if self._look() is None:  # this machine may have slept since the last heartbeat
+                self._place.renew(self._lease.model_copy(update={"beat": time.time(), "has_ended": True}))
         except Exception as error:  # the next command of this folder knows that it has ended; others wait for it
             self._tell(f"the lease of the study in {self._place.name} cannot be given back: {shown(error)}")
 

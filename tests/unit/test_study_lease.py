@@ -20,7 +20,7 @@ from bertft_core.config import UserError, parse_study
 from bertft_core.storage.study_dir import StudyDir
 from tasks.lease_places import StorePlace, StudyLeases
 from tasks.progress import StudyProgress
-from tasks.study_lease import MISSED, StudyLease, user_name
+from tasks.study_lease import MISSED, Lease, StudyLease, user_name
 from tasks.study_lock import is_held
 from tasks.study_session import Session
 
@@ -119,6 +119,34 @@ def test_an_abandoned_lease_is_taken_over_and_the_sleeper_stops(address, tmp_pat
     newest = StorePlace(address, "small").newest()
     assert (newest.token, newest.has_ended) == (other.lease._lease.token, False)
     other.lease.end()
+
+
+class OnePlace:
+    """Keeps one lease, as the tag of an experiment does."""
+
+    name = "a server"
+    lease: Lease | None = None
+
+    def newest(self) -> Lease | None:
+        return self.lease
+
+    def claim(self, lease: Lease) -> bool:
+        self.lease = lease
+        return True
+
+    def renew(self, lease: Lease) -> None:
+        self.lease = lease
+
+
+def test_a_sleeper_that_ends_before_its_next_heartbeat_leaves_the_lease_to_whoever_took_it_over(tmp_path):
+    place, told = OnePlace(), list[str]()
+    sleeper = StudyLease(place, tmp_path, "sleeper", tell=told.append, on_loss=print, every_seconds=60.0)
+    theirs = sleeper._lease.model_copy(update={"n": 2, "token": "another"})
+    place.renew(theirs)
+    sleeper.end()
+    assert place.newest() == theirs
+    with pytest.raises(UserError, match="has taken over the study"):
+        sleeper.expect_held()
 
 
 def test_of_many_that_take_over_at_once_one_gets_it(address, tmp_path):
