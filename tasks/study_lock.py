@@ -3,6 +3,7 @@
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -13,7 +14,7 @@ from tasks.process_identity import Owner, this_process
 
 HOLDER_FILE = "lock.json"
 PROBED_SECONDS = 0.5
-"""How long a command waits for the lock: one that only asks whether it is held has it for a moment."""
+"""How long a command waits for a lock: one that only asks whether it is held has it for a moment."""
 
 
 def take_lock(study_dir: StudyDir, lock: FileLock) -> None:
@@ -38,9 +39,14 @@ def held(study_dir: StudyDir) -> Iterator[None]:
 
 
 def is_held(study_dir: StudyDir) -> bool:
-    """A command holds the lock now. Shares it for a moment, so that two that ask do not take each other for such a command."""
+    """A command holds the study's lock now."""
+    return is_locked(study_dir.path / "lock")
+
+
+def is_locked(path: Path) -> bool:
+    """A process holds this lock now. Shares it for a moment, so that two that ask do not take each other for such a process."""
     try:
-        with (study_dir.path / "lock").open("rb") as file:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

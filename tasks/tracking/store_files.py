@@ -215,7 +215,9 @@ def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
             rows = database.execute(PREFECT, (study, study_tag(study))).fetchall()
     except sqlite3.DatabaseError:
         return []
-    found = [(TrackedRun(name, str(state), json.loads(labels or "{}") or {}), parameters) for name, state, labels, parameters in rows]
+    found = [
+        (TrackedRun(name, str(state), json.loads(labels or "{}") or {}), parameters) for name, state, labels, parameters in rows
+    ]
     return [run for run, parameters in found if owner_in(run.tags) is not None or is_of_home(parameters, home_dir)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import platform
 import stat
 from pathlib import Path
@@ -10,7 +11,8 @@ import psutil
 import pytest
 
 from bertft_core.processes import child_environment
-from flows.cli.lab import running_service
+from bertft_core.storage.study_dir import write_record
+from flows.cli.lab import running_service, supervisor
 from flows.cli.lab.credentials import LOGIN, PASSWORD, credentials_of, read_credentials
 from flows.cli.lab.databases import lab_url
 from flows.cli.lab.deployments import DEPLOYMENTS
@@ -125,3 +127,16 @@ def test_a_lab_runs_while_its_lock_is_held(lab_dir):
         held = LabDir(lab_dir.home)
         assert held.runs
     assert not lab_dir.runs
+
+
+def test_a_lab_starts_while_somebody_asks_whether_it_runs(lab_dir, monkeypatch):
+    lab = lab_of(lab_dir, NOTHING)
+    write_record(lab_dir.lab_path, lab)
+    credentials_of(lab, lab_dir.credentials_path)
+    asking = (lab_dir.path / "lock").open("w+b")
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    assert not lab_dir.runs, "two that ask do not take each other for the lab"
+    monkeypatch.setattr("time.sleep", lambda seconds: asking.close())
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(supervisor.Supervisor, "run", lambda self: 0 if LabDir(lab_dir.home).runs else 1)
+    assert supervisor.main(str(lab_dir.home)) == 0

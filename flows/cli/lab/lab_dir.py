@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from bertft_core.config.base import Frozen
 from bertft_core.storage.study_dir import read_record
 from tasks.process_identity import Owner
+from tasks.study_lock import is_locked
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ("0.0.0.0", "::")
@@ -106,11 +107,4 @@ class LabDir:
     @property
     def runs(self) -> bool:
         """A process keeps this lab running."""
-        if not self.path.is_dir():
-            return False
-        try:
-            self.lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        self.lock.release()
-        return False
+        return is_locked(self.path / "lock")

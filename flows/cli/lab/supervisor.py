@@ -22,6 +22,7 @@ from flows.cli.lab.postgres import checked_folder, make_cluster, stop_server
 from flows.cli.lab.running_service import RunningService
 from flows.cli.lab.services import MLFLOW, POSTGRES, PREFECT, answers, mlflow_server, own_postgres, prefect_server, worker
 from tasks.process_identity import this_process
+from tasks.study_lock import PROBED_SECONDS
 
 START_SECONDS = 900.0
 """A server starts in some seconds; on a busy machine it was seen to take five minutes."""
@@ -122,7 +123,7 @@ def main(home: str) -> int:
     lab_dir = LabDir(Path(home))
     lab = lab_dir.lab()
     assert lab is not None  # `up` has written it
-    with lab_dir.lock.acquire(timeout=0):
+    with lab_dir.lock.acquire(timeout=PROBED_SECONDS):
         supervisor = Supervisor(lab, lab_dir)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stopping.set())
