@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 """Endings of files of predictions; what else is given by a name is a study."""
+
+
+EXPECTED = "expected studies, data frames or files of predictions"
 
 
 class ArmComparison:
@@ -87,6 +91,8 @@ def compare(
         >>> found.pairs.loc[0, ["metric", "low", "high", "p_holm", "superiority"]].to_dict()
         {'metric': 'accuracy', 'low': 0..., 'high': 0..., 'p_holm': 0..., 'superiority': 1.0}
     """
+    if not given:
+        raise TypeError(f"nothing to compare: {EXPECTED}")
     studies: list[StudyResults | None] = [_study(one, home) for one in given]
     known, results = [found for found in studies if found is not None], list[StudyResults]()
     for place, (one, found) in enumerate(zip(given, studies, strict=True)):
@@ -109,9 +115,24 @@ def _given(one: Compared, name: str, study_seed: int, beside: Sequence[StudyResu
     assert not isinstance(one, Study)
     if isinstance(one, (str, os.PathLike)):
         return table_results(Path(one), study_seed, beside)
-    return given_results(read_answers(one), name=name, study_seed=study_seed, beside=beside)
+    if not hasattr(one, "columns"):
+        raise TypeError(f"{EXPECTED}, not {type(one).__name__}")
+    return _results(one, name, study_seed, beside, warnings.warn)
 
 
-def table_results(path: Path, study_seed: int = 0, beside: Sequence[StudyResults] = ()) -> StudyResults:
-    """The results in a file of predictions, called by its name without the ending."""
-    return given_results(read_answers(path), name=path.name.partition(".")[0], study_seed=study_seed, beside=beside)
+def table_results(
+    path: Path, study_seed: int = 0, beside: Sequence[StudyResults] = (), warn: Callable[[str], object] = warnings.warn
+) -> StudyResults:
+    """The results in a file of predictions, called by its name without the ending; `warn` gets what is odd about them."""
+    return _results(path, path.name.partition(".")[0], study_seed, beside, warn)
+
+
+def _results(
+    given: pd.DataFrame | Path, name: str, study_seed: int, beside: Sequence[StudyResults], warn: Callable[[str], object]
+) -> StudyResults:
+    answers = read_answers(given)
+    if answers.unknown:
+        from bertft_core.report.prose.given_answers_text import unknown_labels
+
+        warn(unknown_labels(answers.source, answers.unknown))
+    return given_results(answers, name=name, study_seed=study_seed, beside=beside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,9 +68,19 @@ class GivenAnswers:
 
     @property
     def are_numbers(self) -> bool:
-        """All labels and predictions are numbers, and not all of them whole: answers of a regression."""
-        values = [_number(name) for name in self.names]
-        return bool(values) and all(v is not None for v in values) and any(v is not None and v != round(v) for v in values)
+        """All true labels are numbers, and not all labels and predictions are whole: answers of a regression."""
+        labels = [_number(label) for of_split in self.labels.values() for label in of_split.values()]
+        if not labels or any(number is None for number in labels):
+            return False
+        numbers = (_number(name) for name in self.names)
+        return any(number is not None and number != round(number) for number in numbers)
+
+    @property
+    def unknown(self) -> dict[str, int]:
+        """Prediction that is the true label of no example, nor named by a probability → how often it is given."""
+        labels = {*self.share_labels, *(label for of_split in self.labels.values() for label in of_split.values())}
+        given = Counter(one.prediction for runs in self.answers.values() for run in runs.values() for one in run.values())
+        return {} if self.are_numbers else {name: n for name, n in sorted(given.items()) if name not in labels}
 
 
 def read_answers(given: pd.DataFrame | str | Path) -> GivenAnswers:
@@ -134,9 +145,11 @@ def _checked(source: str, rows: Iterable[Given], share_labels: list[str]) -> Giv
             line=1,
             found="no rows",
             expected="one row per run and example",
-            hint=f"give the columns {', '.join(COLUMNS)}",
+            hint="add the rows below the names of the columns",
         )
     _refuse_gaps(found)
+    _refuse_no_numbers(found)
+    _refuse_other_labels(found)
     return found
 
 
@@ -158,6 +171,38 @@ def _refuse_gaps(found: GivenAnswers) -> None:
                     expected="every run with a prediction for each example",
                     hint="add the missing rows, or leave these examples out for every run",
                 )
+
+
+def _refuse_no_numbers(found: GivenAnswers) -> None:
+    """Raise `UserError` for an answer of a regression that is none."""
+    answers = (one for runs in found.answers.values() for of_run in runs.values() for one in of_run.values())
+    bad = next((one for one in answers if _number(one.prediction) is None), None) if found.are_numbers else None
+    if bad is not None:
+        raise UserError(
+            "the prediction is not a number, and all labels are",
+            code="answers.no-number",
+            path=found.source,
+            line=bad.line,
+            found=as_found(bad.prediction),
+            expected="a finite number, with a point before its decimals",
+            hint="correct it, or leave the example out for every run",
+        )
+
+
+def _refuse_other_labels(found: GivenAnswers) -> None:
+    """Raise `UserError` where no prediction at all is a label, such as `true` for `True`."""
+    answers = [one for runs in found.answers.values() for of_run in runs.values() for one in of_run.values()]
+    if sum(found.unknown.values()) == len(answers):
+        labels = dict.fromkeys(label for of_split in found.labels.values() for label in of_split.values())
+        raise UserError(
+            "no prediction is the label of any example",
+            code="answers.other-labels",
+            path=found.source,
+            line=answers[0].line,
+            found=as_found(answers[0].prediction),
+            expected=f"one of the labels: {shorten(', '.join(labels))}",
+            hint="spell predictions as the labels are spelled",
+        )
 
 
 def _text(value: Any, name: str, source: str, line: int) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.evaluation.run_scores import CHECKPOINTS
 from bertft_core.library.study_on_disk import StudyOnDisk, open_study, study_dir_of
-from bertft_core.library.study_plots import StudyPlots
+from bertft_core.library.study_plots import StudyPlots, refuse_unknown
 from bertft_core.records import StudySummary
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
@@ -153,9 +154,10 @@ class Study:
         return self.predictions_at(self.summary.headline_checkpoint)
 
     def predictions_at(self, checkpoint: str) -> pd.DataFrame:
-        """The predictions at a checkpoint: `best` or `final`."""
+        """The predictions at a checkpoint: `best` or `final`. Raises `UserError` for another one."""
         from bertft_core.evaluation.prediction_frame import long_predictions
 
+        refuse_unknown("checkpoint", checkpoint, CHECKPOINTS)
         return long_predictions(self.results, checkpoint)
 
     @cached_property

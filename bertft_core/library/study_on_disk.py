@@ -184,7 +184,7 @@ def study_name(given: str) -> str:
         expected="a name of letters, digits, '.', '_' and '-', or a config file that ends in .yaml",
         hint=f"did you mean '{last}', with --home for another home?"
         if re.fullmatch(NAME_PATTERN, last)
-        else "bertft repair names the studies of a home",
+        else "bertft list shows the studies of a home",
     )
 
 

@@ -55,7 +55,7 @@ class StudyPlots:
             "checkpoint": checkpoint or summary.headline_checkpoint,
         }
         for name, value in place.items():
-            _refuse_unknown(name, value, list(dict.fromkeys(table[name])))
+            refuse_unknown(name, value, list(dict.fromkeys(table[name])))
             table = table[table[name] == value]
         title = f"{place['metric']} on {place['split']}, {place['checkpoint']} checkpoint"
         return seed_plot(arm_rows(summary, **place), title, None, bounds_of(place["metric"]), look=NOTEBOOK)
@@ -69,10 +69,10 @@ class StudyPlots:
         from bertft_core.report.drawings.look import NOTEBOOK
 
         table = self._study.curves
-        _refuse_unknown("part", part, ["validation", "train"])
+        refuse_unknown("part", part, ["validation", "train"])
         table = table[table["part"] == part]
         chosen = metric or (self._study.config.metric if part == "validation" else "loss")
-        _refuse_unknown("metric", chosen, list(dict.fromkeys(table["metric"])))
+        refuse_unknown("metric", chosen, list(dict.fromkeys(table["metric"])))
         table = table[table["metric"] == chosen]
         x = "epoch" if part == "validation" else "step"
         labels = X_LABELS[x], f"{chosen}, {part}"
@@ -91,18 +91,18 @@ class StudyPlots:
         summary = self._study.summary
         pairs = () if summary.comparison is None else summary.comparison.pairs
         chosen = metric or summary.headline_metric
-        _refuse_unknown("metric", chosen, list(dict.fromkeys(pair.metric for pair in pairs if pair.interval is not None)))
+        refuse_unknown("metric", chosen, list(dict.fromkeys(pair.metric for pair in pairs if pair.interval is not None)))
         colours = {arm.arm: of_place(place) for place, arm in enumerate(summary.arms)}
         drawn = [pair for pair in pairs if pair.metric == chosen and pair.interval is not None]
         return comparison_section.forest(drawn, colours, detailed=False).figure(NOTEBOOK)
 
 
-def _refuse_unknown(what: str, name: str, known: Sequence[str]) -> None:
+def refuse_unknown(what: str, name: str, known: Sequence[str]) -> None:
     """Raise `UserError` for a name that is none of the known ones."""
     if name not in known:
         raise UserError(
-            f"no such {what} to draw",
-            code="figure.nothing-named",
+            f"the study has no such {what}",
+            code="study.nothing-named",
             found=name,
             expected=f"one of {', '.join(known)}" if known else "a study that has any",
             hint=did_you_mean(name, known) or "leave it out for the headline's",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertft_core.config.base import Frozen
 from bertft_core.report import (
     comparison_section,
     cost_section,
@@ -23,10 +24,19 @@ from bertft_core.report.prose.paper_checklist import Item, as_markdown, checklis
 from bertft_core.report.prose.paper_text import setup_text
 from bertft_core.report.references import references
 from bertft_core.report.table_formats import PaperTable, write_tables
-from bertft_core.storage.study_dir import write_atomically
+from bertft_core.storage.study_dir import read_record, write_atomically, write_record
 from bertft_core.storage.study_results import StudyResults
 
+WRITTEN_FILE = "report.files.json"
+"""In the study's folder."""
 TABLES, FIGURES, PAPER, REFERENCES = "tables", "figures", "paper.md", "references.bib"
+
+
+class WrittenFiles(Frozen):
+    """Tables and figures of the last report; whatever else is in their folders is the user's."""
+
+    names: tuple[str, ...] = ()
+    """Paths below the report's folder."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +97,20 @@ def gather(results: StudyResults) -> Extras:
 
 
 def write_extras(extras: Extras, folder: Path, *, paper: bool) -> None:
-    """Write tables, figures and the text for a paper; what an earlier report left in their folders and is gone now is removed."""
+    """Write tables, figures and the text for a paper; remove what an earlier report wrote and this one does not.
+
+    Files of the user's in these folders stay. PDF figures that are there are drawn again, so that no paper shows old numbers.
+    """
+    known = folder.parent / WRITTEN_FILE
+    before = read_record(known, WrittenFiles) or WrittenFiles()
+    paper = paper or any(name.endswith(".pdf") and (folder / name).exists() for name in before.names)
     written = [*write_tables(extras.tables, folder / TABLES), *write_pictures(extras.pictures, folder / FIGURES, paper=paper)]
     for name, text in extras.sheets.items():
         written.append(folder / TABLES / f"{name}.csv")
         write_atomically(written[-1], text)
     write_atomically(folder / PAPER, as_markdown(extras.setup, extras.items))
     write_atomically(folder / REFERENCES, extras.references)
-    for directory in (folder / TABLES, folder / FIGURES):
-        for path in directory.iterdir() if directory.is_dir() else ():
-            if path.is_file() and path not in written:
-                path.unlink()
+    names = sorted(path.relative_to(folder).as_posix() for path in written)
+    for name in set(before.names).difference(names):
+        (folder / name).unlink(missing_ok=True)
+    write_record(known, WrittenFiles(names=tuple(names)))

@@ -5,7 +5,7 @@ HOME/
   encoders/<key>.json           what the check of an encoder has found
   studies/<name>/
     config.json                 the StudyConfig of the last command
-    card.json  summary.json  verification.json  report.seal.json
+    card.json  summary.json  verification.json  report.seal.json  report.files.json
     runs/<digest, 16 digits>/   spec.json, record.json, probes.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
     sweep/<arm>-<digest, 8>/    journal.log, journal.seal.json, result.json, report.html
     given/                      study.yaml and data of a program, <split>.parquet

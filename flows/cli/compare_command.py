@@ -57,7 +57,7 @@ def compare_command(
         refuse_files_of_others(output)
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
         found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
-        found += [table_results(path, beside=found) for path in tables]
+        found += [table_results(path, beside=found, warn=warn) for path in tables]
         once = {one.study.name: one for one in found}  # a name and its config file are one study
         comparison = compare_studies(list(once.values()), request)
     page = _print_and_write(

@@ -13,6 +13,7 @@ from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir, read_record
+from flows.cli.command_to_paste import command_to_paste
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say, say_json
 
@@ -104,7 +105,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
             "this run has no record yet",
             code="diff.no-record",
             found=name,
-            hint=f"run the study to its end; see: bertft status {study}",
+            hint=f"run the study to its end; see: {command_to_paste('status', study, home=home)}",
         )
     return _found(RunOnDisk(record, on_disk.dir.run_dir(record.digest)), home)
 

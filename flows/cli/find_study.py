@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import StudyConfig, load_study, parse_study
+from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.config.ready_studies import ready_names
 from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, open_study, study_dir_of
 from bertft_core.report.study_as_yaml import shortest_values
@@ -17,12 +17,22 @@ from tasks.process_environment import with_own_store
 def given_config(config: Path, home: Path) -> str | dict[str, Any]:
     """What a command is given as its CONFIG: the path of a file, the name of a ready study, or the values of one in the home.
 
-    A file wins, then a ready study; a folder that happens to have the study's name is none.
+    A file wins, then a ready study; a folder that happens to have the study's name is none. Raises `UserError`.
     """
     name = str(config)
     if (config.exists() and not config.is_dir()) or name in ready_names() or name not in known_studies(home):
         return name
-    return shortest_values(open_study(StudyDir(home, name)).study)
+    study = open_study(StudyDir(home, name)).study
+    if study.name != name:
+        raise UserError(
+            "the folder of this study was renamed",
+            code="study.renamed",
+            path=home / "studies" / name,
+            found=f"the config of the study '{study.name}'",
+            expected="the name that its records, MLflow and Prefect know",
+            hint=f"rename the folder back to '{study.name}'",
+        )
+    return shortest_values(study)
 
 
 def load_config(config: Path, overrides: Sequence[str], home: Path) -> StudyConfig:

@@ -9,6 +9,7 @@ from bertft_core.records import StudySummary
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.training.allocator import give_back
+from flows.cli.command_to_paste import command_to_paste
 from flows.cli.find_study import find_study, load_config
 from flows.cli.terminal import detail, say, say_json
 
@@ -38,7 +39,7 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
             f"the study '{found.study.name}' has not been evaluated yet",
             code="study.not-evaluated",
             path=found.dir.path,
-            hint=f"run it to its end, or see: bertft status {found.study.name}",
+            hint=f"run it to its end, or see: {command_to_paste('status', found.study.name, home=found.dir.home_dir)}",
         )
     if as_json:
         say_json(summary.model_dump_json(indent=1))

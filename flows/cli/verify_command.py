@@ -104,7 +104,7 @@ def chosen_records(results: StudyResults, n_per_arm: int | None) -> list[RunReco
 
 def _print_how_many(results: StudyResults, records: list[RunRecord], chosen: list[RunRecord], *, default: bool) -> None:
     more = "; --runs N or --runs all for more" if default and len(chosen) < len(records) else ""
-    say(f"{results.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
+    advise(f"{results.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy.stats import binomtest
 
 from bertft_core.config import UserError
 from bertft_core.config.search_space import Choices, Range
@@ -220,6 +221,15 @@ def test_an_accuracy_comes_with_its_standard_error(tmp_path):
     assert of_test.values == {"n": 1000, "accuracy": pytest.approx(0.808), "standard_error": pytest.approx(0.01246, abs=1e-5)}
 
 
+@pytest.mark.parametrize("n", [15, 1000])
+def test_where_all_answers_are_right_the_bound_of_the_accuracy_is_given(tmp_path, n):
+    """15 of 15 leave 0.82 possible."""
+    perfect = whole(tmp_path, sizes=LARGE | {"test": n}, accuracies={"features": [1.0], "full": [1.0]})
+    (of_test,) = [each for each in check("small_sets", perfect).findings if each.split == "test"]
+    bound = binomtest(n, n, alternative="greater").proportion_ci(0.95).low
+    assert of_test.values == {"n": n, "accuracy": 1.0, "lowest": pytest.approx(bound)}
+
+
 # Labels
 
 
@@ -398,6 +408,11 @@ def test_twice_as_long_or_up_to_a_hundred_steps(tmp_path):
 )
 def test_a_score_that_falls_or_a_loss_that_rises_after_its_best_is_over_fitting(tmp_path, curve, losses, verdict):
     assert check("over_fitting", whole(tmp_path, curve=curve, losses=losses)).verdict == verdict
+
+
+def test_runs_that_collapsed_are_not_said_to_over_fit(tmp_path):
+    results = whole(tmp_path, curve=[0.7, 0.8, 0.8, 0.77, 0.74], run={"status": "collapsed"})
+    assert run_check("over_fitting", results) is None
 
 
 def test_one_evaluation_cannot_show_over_fitting(tmp_path):

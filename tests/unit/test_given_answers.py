@@ -119,6 +119,17 @@ def put(line: int, column: int, value: str) -> Callable[[list[list[str]]], objec
     return lambda rows: rows[line - 1].__setitem__(column, value)
 
 
+def _as_regression(answer: str) -> Callable[[list[list[str]]], object]:
+    """Every label is a decimal number, and the prediction of line 7 is this."""
+
+    def change(rows: list[list[str]]) -> None:
+        for row in rows[1:]:
+            row[3:] = [f"{row[2]}.25", f"{row[2]}.5"]
+        rows[6][4] = answer
+
+    return change
+
+
 BAD: dict[str, tuple[Callable[[list[list[str]]], object], str, int | None]] = {
     "an empty cell": (put(5, 4, ""), "answers.empty-cell", 5),
     "a seed that is no number": (put(7, 1, "one"), "answers.seed", 7),
@@ -129,6 +140,14 @@ BAD: dict[str, tuple[Callable[[list[list[str]]], object], str, int | None]] = {
     "a row with too few cells": (lambda rows: rows[20].pop(), "table.cells-of-row", 21),
     "no column of labels": (put(1, 3, "gold"), "data.column-missing-or-duplicate", 1),
     "no row": (lambda rows: rows.__delitem__(slice(1, None)), "answers.none", 1),
+    "predictions in other words": (
+        lambda rows: [row.__setitem__(4, row[4].upper()) for row in rows[1:]],
+        "answers.other-labels",
+        2,
+    ),
+    "an answer of a regression that is none": (_as_regression("n/a"), "answers.no-number", 7),
+    "a decimal comma": (_as_regression('"1,5"'), "answers.no-number", 7),
+    "infinity": (_as_regression("inf"), "answers.no-number", 7),
     "one label": (lambda rows: [row.__setitem__(slice(3, 5), ["a", "a"]) for row in rows[1:]], "answers.one-label", None),
 }
 
@@ -175,3 +194,21 @@ def test_the_command_compares_a_file_and_writes_its_page(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert "y is 30.0 points (accuracy, test) above x" in capsys.readouterr().out
+
+
+def test_predictions_with_a_label_that_no_example_has_are_named(tmp_path, capsys):
+    path = tmp_path / "mine.csv"
+    path.write_text(csv_of(lambda rows: [put(line, 4, "unknown")(rows) for line in (3, 4)]))
+    said = "mine.csv: 2 predictions with a label that no example has: unknown."
+    with pytest.warns(UserWarning, match=said):
+        bertft.compare(path, resamples=RESAMPLES)
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "--csv", str(path), "--home", str(tmp_path / "home")])
+    assert ended.value.code == 0
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [(), (5,)])
+def test_what_is_neither_study_nor_predictions_is_a_type_error(given):
+    with pytest.raises(TypeError, match="expected studies, data frames or files of predictions"):
+        bertft.compare(*given)

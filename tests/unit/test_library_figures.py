@@ -108,4 +108,4 @@ def test_a_notebook_shows_a_figure_without_pyplot(study):
 def test_what_is_not_there_is_one_clear_error(study, draw):
     with pytest.raises(bertft.UserError) as caught:
         draw(study.plot)
-    assert (caught.value.code, bool(caught.value.hint)) == ("figure.nothing-named", True)
+    assert (caught.value.code, bool(caught.value.hint)) == ("study.nothing-named", True)

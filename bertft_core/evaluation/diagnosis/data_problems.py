@@ -238,9 +238,14 @@ def larger_split(results: StudyResults, split: str) -> DiagnosisHint:
 
 
 def _accuracy_error(results: StudyResults, n: int) -> dict[str, Any]:
-    """The best arm's accuracy and its standard error on n examples, where the head has accuracies."""
+    """The best arm's accuracy on n examples, where the head has accuracies, with its standard error.
+
+    Where all answers are right, that is 0; in its place `lowest` is the one-sided 95 % bound of Clopper and Pearson (1934).
+    """
     means = [row.mean for arm in results.summary.arms if (row := row_of(results, arm.arm, "accuracy")) is not None]
     if results.study.head.kind != "classification" or not means:
         return {}
     accuracy = max(means)
+    if accuracy == 1.0:
+        return {"accuracy": accuracy, "lowest": 0.05 ** (1 / n)}
     return {"accuracy": accuracy, "standard_error": math.sqrt(max(accuracy * (1 - accuracy), 0.0) / n)}

@@ -131,8 +131,11 @@ def loss_fall(losses: list[float]) -> float | None:
 
 
 def over_fitting(results: StudyResults) -> Outcomes:
-    """Validation scores that end below their best: the model goes on to memorise the training set."""
-    scored = {arm: results.scored_runs(arm) for arm in results.study.arms}
+    """Validation scores that end below their best: the model goes on to memorise the training set.
+
+    Where a run collapsed, the best of its scores is chance.
+    """
+    scored = {arm: [run for run in results.scored_runs(arm) if run.status != "collapsed"] for arm in results.study.arms}
     drops = {arm: [drop for run in runs if (drop := _drop(results, run)) is not None] for arm, runs in scored.items()}
     if any(scored.values()) and not any(drops.values()):
         yield Outcome("ok", finding("validated_once"))

@@ -11,6 +11,7 @@ from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
 from bertft_core.report.prose.data_findings_text import finding_text
+from bertft_core.statistics.rounding import ROUNDING
 
 Values = Mapping[str, Any]
 
@@ -84,6 +85,8 @@ def _split_size(v: Values) -> str:
     size += f", over all {v['n_splits']} splits" if v.get("n_splits") else ""
     if "accuracy" not in v:
         return size
+    if "lowest" in v:
+        return f"{size}: where all are right, the accuracy may still be as low as {v['lowest']:.2f} (95 %)"
     return f"{size}: an accuracy of {v['accuracy']:.2f} has a standard error of {100 * v['standard_error']:.1f} points there"
 
 
@@ -157,6 +160,8 @@ def _gain(v: Values) -> str:
     above = f"{v['arm']}: {_difference(v['gain'], metric, sign=True)} ({metric}) against {constant(v)}"
     if v["low"] is None:
         return above
+    if v["high"] - v["low"] < ROUNDING:
+        return f"{above}, the same with every seed"
     return f"{above}, interval {intervals.of_difference(v['low'], v['high'], metric, of=v['gain'])}"
 
 

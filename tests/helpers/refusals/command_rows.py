@@ -74,6 +74,12 @@ def _not_evaluated(folder: Path) -> None:
     app(["show", "claims", "--home", "own"], standalone_mode=False)
 
 
+def _renamed_by_hand(folder: Path) -> None:
+    copy = own_copy(folder, "claims", "claims")
+    copy.rename(copy.with_name("claims2"))
+    app(["plan", "claims2", "--home", "own"], standalone_mode=False)
+
+
 def _no_best_arm(folder: Path) -> None:
     (own_copy(folder, "claims", "claims") / "summary.json").unlink()
     app(["predict", "claims", "--input", "x.csv", "--home", "own"], standalone_mode=False)
@@ -162,6 +168,7 @@ ROWS = (
     Refusal("output.not-ours", "compare claims many --output out", {"out/comparison.html": "mine"}, "out"),
     Refusal("path.current-folder", call=_folder_that_is_gone),
     Refusal("study.not-evaluated", call=_not_evaluated, place="own/studies/claims"),
+    Refusal("study.renamed", call=_renamed_by_hand, place="own/studies/claims2"),
     Refusal("study.no-finished-runs", call=_no_runs, place="own/studies/claims"),
     Refusal("study.older-version", call=_older_version, place="own/studies/claims"),
     Refusal("study.locked", call=_locked, place="own/studies/x"),
@@ -194,9 +201,13 @@ ROWS = (
     Refusal("answers.twice", ANSWERS, _answers(RIGHT, RIGHT), "x.csv:3"),
     Refusal("answers.other-examples", ANSWERS, _answers(RIGHT, "a,0,2,no,no", "b,0,1,yes,no"), "x.csv:4"),
     Refusal("answers.one-label", ANSWERS, _answers(RIGHT), "x.csv"),
-    Refusal("answers.probability", ANSWERS, _answers("a,0,1,no,yes,0.4,1.6", header=SHARES), "x.csv:2"),
-    Refusal("answers.not-the-likeliest", ANSWERS, _answers("a,0,1,no,yes,0.6,0.4", header=SHARES), "x.csv:2"),
-    Refusal("figure.nothing-named", call=lambda folder: bertft.load_study("claims").plot.scores("accurac")),
+    Refusal("answers.no-number", ANSWERS, _answers("a,0,1,2.5,n/a"), "x.csv:2"),
+    Refusal("answers.other-labels", ANSWERS, _answers("a,0,1,True,true"), "x.csv:2"),
+    Refusal("answers.probability", ANSWERS, _answers("a,0,1,no,yes,0.4,1.6", "a,0,2,yes,yes,0.4,0.6", header=SHARES), "x.csv:2"),
+    Refusal(
+        "answers.not-the-likeliest", ANSWERS, _answers("a,0,1,no,yes,0.6,0.4", "a,0,2,yes,yes,0.4,0.6", header=SHARES), "x.csv:2"
+    ),
+    Refusal("study.nothing-named", call=lambda folder: bertft.load_study("claims").plot.scores("accurac")),
     Refusal("given-data.no-train", call=lambda folder: _given(folder, test=[])),
     Refusal("given-data.not-a-table", call=lambda folder: _given(folder, train=["a film"])),
     Refusal("run.refused", call=_run_of_older),
