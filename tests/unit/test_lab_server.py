@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import platform
 import stat
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -111,6 +112,25 @@ def test_a_service_that_ends_is_started_again_and_a_stopped_one_leaves_nothing(l
     (second,) = _children(running)
     running.stop()
     assert not second.is_running()
+    assert running.ended
+
+
+class Seen(psutil.Process):
+    """A process that ran when it was looked at."""
+
+    def is_running(self) -> bool:
+        return True
+
+
+def test_a_process_that_ends_while_its_service_is_stopped_is_no_error(lab_dir, monkeypatch):
+    with subprocess.Popen(["sleep", "600"]) as process:
+        gone = Seen(process.pid)
+        process.kill()
+    monkeypatch.setattr(running_service, "_below", lambda _: [gone])
+    monkeypatch.setattr(psutil, "wait_procs", lambda processes, timeout: ([], processes))
+    running = RunningService(Service("sleep", "flows.cli.child_process", ["sleep", "600"], child_environment()), lab_dir)
+    running.start()
+    running.stop()
     assert running.ended
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -77,9 +78,11 @@ class RunningService:
             self._process.wait()
         left = [process for process in below if process.is_running()]
         for process in left:
-            process.terminate()
+            with suppress(psutil.NoSuchProcess):  # it has ended since
+                process.terminate()
         for process in psutil.wait_procs(left, timeout=STOP_SECONDS)[1]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def failure(self, found: str) -> UserError:
         """What to say of a service that does not start."""
