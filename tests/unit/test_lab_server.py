@@ -6,17 +6,20 @@ import fcntl
 import platform
 import stat
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from bertft_core.config import UserError
 from bertft_core.processes import child_environment
 from bertft_core.storage.study_dir import write_record
 from flows.cli.lab import running_service, supervisor
 from flows.cli.lab.credentials import LOGIN, PASSWORD, credentials_of, read_credentials
 from flows.cli.lab.databases import lab_url
-from flows.cli.lab.deployments import DEPLOYMENTS
+from flows.cli.lab.deployments import CREATE, DEPLOY, DEPLOYMENTS, NOTIFY, deploy
 from flows.cli.lab.lab_dir import Lab, LabDir
 from flows.cli.lab.lab_settings import lab_of
 from flows.cli.lab.running_service import RunningService
@@ -90,6 +93,20 @@ def test_the_own_postgresql_has_no_password_and_no_port(lab_dir):
 
 def test_the_deployments_are_those_of_the_repository():
     assert DEPLOYMENTS.resolve() == ROOT / "prefect.yaml"
+
+
+@pytest.mark.parametrize("failing", [None, CREATE, DEPLOY, NOTIFY])
+def test_only_a_pool_may_be_there_already(lab_dir, monkeypatch, failing):
+    lab = lab_of(lab_dir, NOTHING)
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        fails = failing is not None and command[-len(failing) :] == list(failing)
+        return SimpleNamespace(returncode=int(fails), stdout="", stderr="the automation already exists and cannot be changed")
+
+    monkeypatch.setattr("subprocess.run", run)
+    refusal = nullcontext() if failing in (None, CREATE) else pytest.raises(UserError, match="cannot be made")
+    with refusal:
+        deploy(lab, lab_dir, credentials_of(lab, lab_dir.credentials_path))
 
 
 def test_without_a_lab_the_commands_say_so(tmp_path, capsys):

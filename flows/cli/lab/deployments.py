@@ -35,7 +35,7 @@ def deploy(lab: Lab, lab_dir: LabDir, credentials: dict[str, str]) -> None:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise _failed(words, str(error)) from None
         said = f"{ended.stdout}\n{ended.stderr}"
-        if ended.returncode and ALREADY_THERE not in said:
+        if ended.returncode and not (words == CREATE and ALREADY_THERE in said):
             raise _failed(words, "\n".join(said.strip().splitlines()[-8:]))
 
 
