@@ -52,10 +52,12 @@ class StateUploads:
         if newest is None or newest == self._last:
             return False
         try:
-            self._store.put(self._key, self._snapshot_dir, self._linked(newest), replace=True)
+            try:
+                names = self._linked(newest)
+            except FileNotFoundError:  # one of the store is its own: a bucket that is missing
+                return False
+            self._store.put(self._key, self._snapshot_dir, names, replace=True)
             self._last = newest
-        except FileNotFoundError:
-            return False
         except Exception as error:  # of whatever the store's library raises: the run goes on without
             self._tell({"kind": "problem", "text": f"the state of the run was not stored: {type(error).__name__}: {error}"})
         return True

@@ -139,8 +139,8 @@ class OnePlace:
 
 
 def test_a_sleeper_that_ends_before_its_next_heartbeat_leaves_the_lease_to_whoever_took_it_over(tmp_path):
-    place, told = OnePlace(), list[str]()
-    sleeper = StudyLease(place, tmp_path, "sleeper", tell=told.append, on_loss=print, every_seconds=60.0)
+    place, reported = OnePlace(), list[str]()
+    sleeper = StudyLease(place, tmp_path, "sleeper", tell=reported.append, on_loss=print, every_seconds=60.0)
     theirs = sleeper._lease.model_copy(update={"n": 2, "token": "another"})
     place.renew(theirs)
     sleeper.end()
