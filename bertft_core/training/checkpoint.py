@@ -86,13 +86,6 @@ class CheckpointWriter:
             self._error = error
 
 
-def save_checkpoint(directory: Path, position: Position, tensors: dict[str, Tensor]) -> None:
-    """Write `step-<n>/` under a temporary name, flush it, rename it; keep this one and the one before."""
-    writer = CheckpointWriter(directory)
-    writer.save(position, tensors)
-    writer.wait()
-
-
 def _complete(directory: Path, part: Path, position: Position) -> None:
     target = directory / f"step-{position.step:08d}"
     with (part / TENSORS).open("rb") as file:

@@ -25,7 +25,7 @@ from bertft_core.storage.study_results import StudyResults
 from bertft_core.sweep.journal_file import Seal, problem_of, repair_file, seal_path
 from bertft_core.sweep.trial_journal import TrialJournal
 from bertft_core.sweep.trial_rules import TrialOutcome
-from bertft_core.training.checkpoint import POSITION, TENSORS, Position, load_checkpoint, save_checkpoint
+from bertft_core.training.checkpoint import POSITION, TENSORS, CheckpointWriter, Position, load_checkpoint
 from tasks.process_identity import TAGS, owner_in, this_process
 from tasks.study_lock import HOLDER_FILE, held, is_held, take_lock
 from tests.helpers.comparison_records import make_comparison
@@ -121,7 +121,9 @@ def test_the_owner_of_a_run_in_any_tags(tmp_path, n):
 @pytest.mark.parametrize("n", [N_QUICK])
 def test_a_checkpoint_whose_position_is_of_any_bytes_is_taken_whole_or_set_aside(tmp_path, n):
     tensors = {"weight": torch.ones(2)}
-    save_checkpoint(tmp_path, Position(digest="a", step=3, best_score=0.5), tensors)
+    writer = CheckpointWriter(tmp_path)
+    writer.save(Position(digest="a", step=3, best_score=0.5), tensors)
+    writer.wait()
     folder = tmp_path / "step-00000003"
     position, state = (folder / POSITION).read_bytes(), (folder / TENSORS).read_bytes()
 

@@ -15,6 +15,7 @@ from bertft_core.config.addresses import without_password
 
 ROLE = "bertft"
 PROGRAMS = ("initdb", "postgres", "pg_ctl")
+"""What a lab of its own needs."""
 DEBIAN = Path("/usr/lib/postgresql")
 MAX_SOCKET_BYTES = 107
 INSTALL = "apt-get install postgresql"

@@ -17,7 +17,7 @@ from flows.cli.lab.credentials import credentials_of, read_credentials
 from flows.cli.lab.databases import expect_databases, lab_url, missing_drivers
 from flows.cli.lab.lab_dir import Lab, LabDir
 from flows.cli.lab.lab_settings import lab_of
-from flows.cli.lab.postgres import as_user, program
+from flows.cli.lab.postgres import PROGRAMS, as_user, program
 from flows.cli.lab.server_status import notified, status_command
 from flows.cli.terminal import note, say
 
@@ -54,7 +54,7 @@ def _check(lab: Lab, lab_dir: LabDir) -> None:
         if importlib.util.find_spec(name) is None:
             raise missing_drivers(ModuleNotFoundError(f"No module named '{name}'"))
     if lab.database is None:
-        for name in ("initdb", "postgres", "pg_ctl"):
+        for name in PROGRAMS:
             program(name)
         as_user()
     else:
