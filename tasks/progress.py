@@ -11,7 +11,7 @@ from bertft_core.records import RunRecord, RunSpec
 from tasks.progress_snapshot import ArmProgress, Snapshot, Stage
 from tasks.running_runs import Watched
 
-TOLD_EVERY_SECONDS = 0.5
+REPORT_EVERY_SECONDS = 0.5
 """How often, at most, listeners hear of runs that are taken from an earlier command: a thousand of them take seconds."""
 LEAST_SECONDS = 1.0
 """Left while anything is left to train: 0:00 is for runs that are over."""
@@ -44,7 +44,7 @@ class StudyProgress:
         """By the digest of the run."""
         self._links: dict[str, str] = {}
         self._waits_for: str | None = None
-        self._told_at = -TOLD_EVERY_SECONDS
+        self._reported_at = -REPORT_EVERY_SECONDS
 
     def tell(self, problem: str) -> None:
         """Remember a problem for the end, each one once."""
@@ -171,9 +171,9 @@ class StudyProgress:
         `soon`: the next change tells it too, if they have heard something just now; a stage always has a next one.
         """
         now = time.monotonic()
-        if soon and now - self._told_at < TOLD_EVERY_SECONDS:
+        if soon and now - self._reported_at < REPORT_EVERY_SECONDS:
             return
-        self._told_at, snapshot = now, self.snapshot()
+        self._reported_at, snapshot = now, self.snapshot()
         for listener in tuple(self.listeners):
             try:
                 listener(snapshot)

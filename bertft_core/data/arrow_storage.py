@@ -41,7 +41,7 @@ def load_or_make(
         with FileLock(lock_path(directory)):
             prepared = _open(directory, sizes)
             if prepared is None:
-                tables = make()  # before anything is set aside, and told: it may fail, or be left to another process
+                tables = make()  # before anything is set aside and reported: it may fail, or be left to another process
                 for damage in find_damage(directory, sizes):
                     tell(removed(damage, directory.parent.parent))
                 _write(directory, tables)

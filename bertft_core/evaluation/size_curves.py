@@ -64,7 +64,7 @@ class LearningCurve:
     points: Sequence[SizeMean]
     law: Law | None
     unknown: Unknown | None
-    """Why it cannot be told what doubling would give."""
+    """Why what doubling would give cannot be predicted."""
 
 
 def learning_curves(summary: StudySummary, study_seed: int, sign: float) -> list[LearningCurve]:

@@ -111,7 +111,7 @@ class WorkerTemplate:
         with log_path.open("ab") as stderr, self._lock:
             process = ForkedProcess(self, len(self._forked), stdin, stdout)
             self._forked.append(process)
-            with contextlib.suppress(OSError):  # the template has ended, which `_listen` tells the worker
+            with contextlib.suppress(OSError):  # the template has ended; `_listen` reports that to the worker
                 socket.send_fds(
                     self._socket, [json.dumps({"number": process.number}).encode()], [its_stdin, its_stdout, stderr.fileno()]
                 )

@@ -10,7 +10,7 @@ SETTLED_SECONDS = 1.0
 
 
 class SpareCores:
-    """Said by one thread, asked by another."""
+    """One thread sets their number, another reads it."""
 
     def __init__(self) -> None:
         self._lent: tuple[int, float] = (0, 0.0)

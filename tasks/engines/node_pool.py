@@ -48,7 +48,7 @@ class NodePool(Generic[Slot]):
         self._n_starting = self._n_waiting = 0
         self._refusal: UserError | None = None
         self._tell: Callable[[str | None], object] = lambda text: None
-        self._told: str | None = None
+        self._said: str | None = None
         threading.Thread(target=self._retire, daemon=True).start()
 
     def listen(self, tell: Callable[[str | None], object]) -> None:
@@ -184,8 +184,8 @@ class NodePool(Generic[Slot]):
         text = None
         if self._n_waiting and not self._free and there < self.n:
             text = "waiting for a node" + (f" ({there} of {self.n} slots have one)" if there else "")
-        if text != self._told:
-            self._told = text
+        if text != self._said:
+            self._said = text
             self._tell(text)
 
     def _end_quietly(self, slot: Slot) -> None:

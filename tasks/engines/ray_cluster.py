@@ -106,7 +106,7 @@ class RayPool:
         n = max(1, there) if execution.slots == "auto" else execution.slots
         self._answered: dict[Any, str] = {}
         """Actor → the node that it is on; only of those that have answered."""
-        self._told_to_leave: set[Any] = set()
+        self._asked_to_leave: set[Any] = set()
         self._closed = threading.Event()
         self._nodes: NodePool[Any] = NodePool(n, self._make.remote, self._wait_for, self._end)
         self._nodes.warm_up(there)
@@ -183,8 +183,8 @@ class RayPool:
             except Exception:  # the head does not answer: neither do the nodes, which runs notice
                 continue
             for actor in [actor for actor, node in list(self._answered.items()) if node in leaving]:
-                if actor not in self._told_to_leave:
-                    self._told_to_leave.add(actor)
+                if actor not in self._asked_to_leave:
+                    self._asked_to_leave.add(actor)
                     actor.drain.remote()
                     self._nodes.withdraw(actor)
 

@@ -1,4 +1,4 @@
-"""Learning curves in the report: points, the law, what doubling would give, and when that cannot be told."""
+"""Learning curves in the report: points, the law, what doubling would give, and when that cannot be predicted."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_an_interval_that_includes_zero_tells_nothing_and_is_shown(tmp_path):
     (found,) = curves_of(results_of(tmp_path, curve(), RISING))
     vague = dataclasses.replace(found, law=dataclasses.replace(found.law, gain_interval=(-0.01, 0.03)), unknown="includes_zero")
     said = learning_curve_text.sentences(vague, "accuracy", 1.0)[0]
-    assert "cannot be told" in said
+    assert "cannot be predicted" in said
     assert "−1.0 to 3.0 points" in said
 
 

@@ -15,10 +15,10 @@ TITLES = ("Score over training examples", "training examples")
 
 
 def sentences(curve: LearningCurve, metric: str, sign: float) -> list[str]:
-    """The law, then what doubling the largest size would give or why it cannot be told."""
+    """The law, then what doubling the largest size would give or why it cannot be predicted."""
     if curve.law is None:
         assert curve.unknown is not None
-        return [f"What more data would give cannot be told: {UNKNOWN[curve.unknown]}."]
+        return [f"What more data would give cannot be predicted: {UNKNOWN[curve.unknown]}."]
     law = curve.law
     gain = f"a gain of {_difference(law.gain, metric)} (95 % interval {_gain_interval(law, metric)})"
     found = f"{numbers.score(law.at_double)} instead of {numbers.score(law.at_largest)}, {gain}"
@@ -26,7 +26,7 @@ def sentences(curve: LearningCurve, metric: str, sign: float) -> list[str]:
     said = (
         f"By the law {doubled} would give {found}. It is an extrapolation, and holds for more examples of the same kind."
         if curve.unknown is None
-        else f"What {doubled} would give cannot be told: {UNKNOWN[curve.unknown]}. The law says {found}."
+        else f"What {doubled} would give cannot be predicted: {UNKNOWN[curve.unknown]}. The law says {found}."
     )
     low, high = law.exponent_interval
     formula = f"{metric} = {law.limit:.3f} {'−' if sign > 0 else '+'} {law.factor:.3g} · n^(−{law.exponent:.2f})"
