@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bertft_core.config.data_settings import RESERVED_SPLITS
@@ -17,7 +18,27 @@ OF_FILES = ("source", *RESERVED_SPLITS, "out_of_domain", "format")
 """Keys of `data` that say where the examples are; the others say what they look like, and stay."""
 
 
-def write_given(data: Mapping[str, Any], study_dir: StudyDir) -> dict[str, Any]:
+class GivenFiles:
+    """Files that replace those of an earlier call, unless the study is refused."""
+
+    def __init__(self) -> None:
+        self._before: dict[Path, bytes | None] = {}
+
+    def write(self, path: Path, content: bytes | str) -> None:
+        """Write a file, and remember what it was."""
+        self._before.setdefault(path, path.read_bytes() if path.is_file() else None)
+        write_atomically(path, content)
+
+    def restore(self) -> None:
+        """Put everything back: a call that was refused has not happened."""
+        for path, content in self._before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomically(path, content)
+
+
+def write_given(data: Mapping[str, Any], study_dir: StudyDir, files: GivenFiles) -> dict[str, Any]:
     """Write each frame as a Parquet file, and give the keys of `data` that name them. Raises `UserError` for anything else."""
     if "train" not in data:
         raise UserError(
@@ -30,7 +51,7 @@ def write_given(data: Mapping[str, Any], study_dir: StudyDir) -> dict[str, Any]:
     paths = {split: study_dir.path / FOLDER / f"{split}.parquet" for split in data}
     contents = {split: _parquet(split, given) for split, given in data.items()}
     for split, content in contents.items():
-        write_atomically(paths[split], content)
+        files.write(paths[split], content)
     other = {split: str(path.resolve()) for split, path in paths.items() if split not in RESERVED_SPLITS}
     named_splits = {split: str(path.resolve()) for split, path in paths.items() if split in RESERVED_SPLITS}
     return {"source": "files"} | named_splits | ({"out_of_domain": other} if other else {})

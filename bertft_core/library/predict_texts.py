@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertft_core.config.errors import UserError
 from bertft_core.config.study_config import StudyConfig
+from bertft_core.data.examples import shorten
 from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.data.new_examples import Inputs, read_inputs
 from bertft_core.library.chosen_runs import PredictRequest, chosen_records
@@ -72,16 +73,29 @@ def _rows(texts: Any, study: StudyConfig) -> list[dict[str, Any]]:
         texts = [texts]
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
         texts = texts.to_dict("records")
-    text = study.data.text
+    columns = (study.data.text,) if isinstance(study.data.text, str) else study.data.text
     rows = []
-    for given in texts:
+    for place, given in enumerate(texts, start=1):
         if isinstance(given, Mapping):
             rows.append(dict(given))
-        elif isinstance(given, str):
-            rows.append({text if isinstance(text, str) else text[0]: given})
-        else:
-            rows.append(dict(zip((text,) if isinstance(text, str) else text, given, strict=False)))
+            continue
+        parts = (given,) if isinstance(given, str) or not isinstance(given, Sequence) else given
+        if not all(isinstance(part, str) for part in parts) or len(parts) > len(columns):
+            raise _no_example(place, given, columns)
+        rows.append(dict(zip(columns, parts, strict=False)))
     return rows
+
+
+def _no_example(place: int, given: Any, columns: Sequence[str]) -> UserError:
+    return UserError(
+        "this is no example of the study",
+        code="predict.not-an-example",
+        path=TEXTS,
+        line=place,
+        found=shorten(repr(given)),
+        expected="a text" if len(columns) == 1 else f"a text for each of {', '.join(columns)}",
+        hint="give a mapping with the columns of the study's data for anything else",
+    )
 
 
 def _inputs(rows: Sequence[Mapping[str, Any]], study: StudyConfig) -> Inputs:

@@ -15,12 +15,12 @@ from bertft_core.config import StudyConfig, UserError, parse_study, yaml_text
 from bertft_core.config import load_study as load_config
 from bertft_core.config.config_file import config_text
 from bertft_core.config.ready_studies import config_path
-from bertft_core.library.given_data import FOLDER, OF_FILES, write_given
+from bertft_core.library.given_data import FOLDER, OF_FILES, GivenFiles, write_given
 from bertft_core.library.study import Study, load_study
 from bertft_core.processes import child_environment, how_it_ended, module_command
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.storage.home_folder import home_dir, made_home
-from bertft_core.storage.study_dir import StudyDir, write_atomically
+from bertft_core.storage.study_dir import StudyDir
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT = 0, 1, 2
 ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
@@ -49,18 +49,23 @@ def run(
     `UserError` for what the user has to change.
     """
     where = made_home(home_dir(None if home is None else Path(home)))
-    path, rest = _as_file(config, data, list(overrides), where)
-    words = ["run", str(path), "--home", str(where), *(["--force"] if force else [])]
-    code, errors = _carried_out([*words, *(word for override in rest for word in ("--set", override))], quiet=quiet)
-    if code == USER_MUST_ACT:
-        raise _refused(errors)
+    files = GivenFiles()
+    try:
+        path, rest = _as_file(config, data, list(overrides), where, files)
+        words = ["run", str(path), "--home", str(where), *(["--force"] if force else [])]
+        code, errors = _carried_out([*words, *(word for override in rest for word in ("--set", override))], quiet=quiet)
+        if code == USER_MUST_ACT:
+            raise _refused(errors)
+    except UserError:
+        files.restore()
+        raise
     if code not in (DONE, SOME_RUNS_FAILED):
         raise RuntimeError(f"bertft run {how_it_ended(code)}: {errors.strip().splitlines()[-1:] or 'no message'}")
     return load_study(load_config(os.fspath(path), rest).name, where)
 
 
 def _as_file(
-    config: Any, data: Mapping[str, Any] | None, overrides: list[str], home: Path
+    config: Any, data: Mapping[str, Any] | None, overrides: list[str], home: Path, files: GivenFiles
 ) -> tuple[str | os.PathLike[str], list[str]]:
     """The config as a file, and the overrides that are not in it yet. Raises `UserError` for an invalid study."""
     is_file = isinstance(config, (str, os.PathLike))
@@ -76,20 +81,20 @@ def _as_file(
     else:
         values, named, lines, base = config, "study", None, Path.cwd()
     if data is not None:
-        values = _with_data(values, data, home)
+        values = _with_data(values, data, home, files)
     study = parse_study(values, overrides, path=named, lines=lines, base_dir=base)
     path = StudyDir(home, study.name).path / FOLDER / "study.yaml"
-    write_atomically(path, study_yaml(study))
+    files.write(path, study_yaml(study))
     return path, []
 
 
-def _with_data(values: Any, data: Mapping[str, Any], home: Path) -> dict[str, Any]:
+def _with_data(values: Any, data: Mapping[str, Any], home: Path, files: GivenFiles) -> dict[str, Any]:
     """The values of a config with the files of the frames, which are written once the rest is known to be a study."""
     own = values.get("data") if isinstance(values, Mapping) else None
     kept = {key: value for key, value in (own or {}).items() if key not in OF_FILES}
     asked = dict(values) if isinstance(values, Mapping) else {}
     name = parse_study(asked | {"data": kept | {"source": "files", "train": "train.parquet"}}).name
-    return asked | {"data": kept | write_given(data, StudyDir(home, name))}
+    return asked | {"data": kept | write_given(data, StudyDir(home, name), files)}
 
 
 def _carried_out(words: list[str], *, quiet: bool) -> tuple[int, str]:

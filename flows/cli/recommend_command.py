@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import StudyConfig, UserError, load_study, parse_study
+from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.overrides import apply_override
+from bertft_core.config.ready_studies import ready_names
 from bertft_core.config.split_designs import Folds, Resamples
 from bertft_core.data.bundled import BUNDLED, bundled_files
+from bertft_core.library.study_on_disk import is_config as is_config_file
+from bertft_core.library.study_on_disk import known_studies
 from bertft_core.recipes.advice import Advice, SettingChoice, advise
 from bertft_core.recipes.cross_validation import cross_validated, is_cross_validated, leaves_open
 from bertft_core.recipes.data_files import data_values, study_name
@@ -25,6 +28,7 @@ from bertft_core.report.prose.data_card_text import findings_lines
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.output_file import is_special, write_output
 from bertft_core.training.trial_step import prepare_in_passing
+from flows.cli.find_study import load_config
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
 from flows.cli.terminal import say, say_json
@@ -41,9 +45,9 @@ LONG_SECONDS = 1800.0
 def recommend_command(source: str, home: Path | None, asked: RecommendRequest, *, as_json: bool = False) -> int:
     """Measure, advise, write the study and explain it; with `--output -` the study goes to stdout and the rest to stderr."""
     where = home_dir(home)
-    is_config = Path(source).suffix in (".yaml", ".yml")
-    study, concluded = _of_config(Path(source), asked) if is_config else _of_data(source, asked)
-    output = None if asked.output == STDOUT else output_path(source, study, asked, where, is_config=is_config)
+    is_config = is_a_config(source, where)
+    study, concluded = _of_config(Path(source), asked, where) if is_config else _of_data(source, asked)
+    output = None if asked.output == STDOUT else output_path(source, study, asked, where)
     profile = data_profile_of(study, where)
     if not is_config and is_cross_validated(study, profile) and leaves_open(asked.overrides):
         study, profile, concluded = _cross_validated(study, profile, concluded, where)
@@ -109,7 +113,14 @@ def _short_trial(study: StudyConfig) -> str:
     return " ".join(f"--set {part}" for part in parts)
 
 
-def _of_config(path: Path, asked: RecommendRequest) -> tuple[StudyConfig, tuple[Reason, ...]]:
+def is_a_config(source: str, home: Path) -> bool:
+    """A study is meant: its file, or its name where no data have it."""
+    if source in BUNDLED or Path(source).is_file():
+        return is_config_file(source)
+    return is_config_file(source) or source in ready_names() or source in known_studies(home)
+
+
+def _of_config(path: Path, asked: RecommendRequest, home: Path) -> tuple[StudyConfig, tuple[Reason, ...]]:
     if asked.head or asked.text or asked.label:
         raise UserError(
             "a study config already names its head and columns",
@@ -118,7 +129,7 @@ def _of_config(path: Path, asked: RecommendRequest) -> tuple[StudyConfig, tuple[
             found="--head, --text or --label",
             hint="use --set, such as --set head=regression or --set data.label=COLUMN",
         )
-    study = load_study(path, _about_data(asked.overrides))
+    study = load_config(path, _about_data(asked.overrides), home)
     return study, (because("kept_from_config", path=path, arms=list(study.arms)),)
 
 

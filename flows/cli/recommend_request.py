@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.data_settings import READING_KEYS, FileData
 from bertft_core.config.yaml_text import read_value
+from bertft_core.library.study_on_disk import is_config
 from bertft_core.storage.output_file import check_output
 
 GIVEN = (
@@ -57,14 +58,14 @@ def given_keys(asked: RecommendRequest) -> dict[str, Any]:
     return given | ({"label": asked.label} if asked.label else {})
 
 
-def output_path(source: str, study: StudyConfig, asked: RecommendRequest, home: Path, *, is_config: bool) -> Path:
+def output_path(source: str, study: StudyConfig, asked: RecommendRequest, home: Path) -> Path:
     """Where the study goes: the given file, else beside the config or here; an existing file is kept, and what is read always."""
     if asked.output is not None:
         path = Path(asked.output)
     else:
-        name = Path(source).stem if is_config else study.name
+        name = Path(source).stem if is_config(source) else study.name
         path = Path(f"{name.removesuffix('-recommended')}-recommended.yaml")
-        path = Path(source).parent / path if is_config else path
+        path = Path(source).parent / path if is_config(source) else path
     if path.is_file() and not asked.force:
         raise UserError(
             "this file already exists",

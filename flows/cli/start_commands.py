@@ -27,7 +27,7 @@ def recommend(
         str,
         typer.Argument(
             metavar="CONFIG|DATA",
-            help="A study (.yaml), a data file, or a bundled set's name.",
+            help="A study (.yaml, or the name of one), a data file, or a bundled set's name.",
             autocompletion=complete_config,
         ),
     ],

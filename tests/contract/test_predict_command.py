@@ -127,6 +127,10 @@ def test_a_program_gets_the_answers_of_the_command(trained, command, texts):
     assert (caught.value.path, caught.value.line) == ("texts", 1)
     with pytest.raises(bertft.UserError, match="no examples"):
         bertft.predict(opened, [])
+    for wrong in (None, 3, ("one text", "and another"), [None]):
+        with pytest.raises(bertft.UserError) as caught:
+            bertft.predict(opened, ["good film", wrong])
+        assert (caught.value.code, caught.value.path, caught.value.line) == ("predict.not-an-example", "texts", 2)
 
 
 def test_the_ensemble_is_of_the_seeds_whose_models_are_there(trained, copied, texts):

@@ -109,3 +109,13 @@ def test_what_the_command_refuses_is_an_error_with_its_words(tmp_path, capsys):
     assert "was run by an older version of bertft" in caught.value.problem
     assert "--force" in str(caught.value.hint)
     assert "was run by an older version of bertft" in capsys.readouterr().err, "the command's own lines are passed on"
+
+
+def test_a_call_that_is_refused_leaves_the_files_of_an_earlier_one(asked, tmp_path, monkeypatch):
+    bertft.run(CONFIG, data={"train": TEXTS}, home=tmp_path)
+    given = tmp_path / "studies" / "mine" / "given"
+    before = {path.name: path.read_bytes() for path in given.iterdir()}
+    monkeypatch.setattr(run_module, "_carried_out", lambda words, *, quiet: (2, "error: there is no column 'label'\n"))
+    with pytest.raises(bertft.UserError, match="there is no column 'label'"):
+        bertft.run(CONFIG | {"data": {}}, data={"train": TEXTS[:4], "test": TEXTS}, home=tmp_path)
+    assert {path.name: path.read_bytes() for path in given.iterdir()} == before

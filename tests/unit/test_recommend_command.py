@@ -13,6 +13,7 @@ from bertft_core.config.strategy_settings import ClassWeights, FeatureExtraction
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.recipes.advice import Advice
 from bertft_core.recipes.study_yaml import in_encoding, inline, number, values_of
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training.optimizer import n_warmup_steps
 from flows.cli.app import main
 from flows.cli.recommend_command import RecommendRequest, recommend_command
@@ -252,6 +253,17 @@ def test_nothing_is_written_when_the_data_cannot_be_used(tmp_path, recommend):
     with pytest.raises(UserError, match="too few examples to cut"):
         recommend("t.csv")
     assert not (tmp_path / "out.yaml").exists()
+
+
+def test_a_study_is_meant_by_its_name_too(tmp_path, recommend, capsys):
+    """A ready study's, one in the home's; where data have the same name, they are meant."""
+    asked = recommend("debug/reviews")
+    assert asked.name == "debug-reviews"
+    assert asked.data.name == "reviews"
+    stored = StudyDir(tmp_path / "home", "mine")
+    write_record(stored.config_path, load_study("debug/reviews", ["name=mine", "seed=5"]))
+    assert (recommend("mine", force=True).name, recommend("mine", force=True).seed) == ("mine", 5)
+    assert recommend("topics", force=True).data.name == "topics"
 
 
 @pytest.mark.parametrize(

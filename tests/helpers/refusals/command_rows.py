@@ -217,6 +217,7 @@ ROWS = (
     Refusal("open.no-report", "open claims", place="home/studies/claims/report/report.html"),
     Refusal("verify.runs", "verify claims --runs none"),
     Refusal("export.not-empty", call=_export_onto_files, place="out"),
+    Refusal("predict.not-an-example", call=lambda folder: bertft.predict("claims", [3]), place="texts:1"),
     Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble", INPUT),
     Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", INPUT, place="home/studies/claims"),
     Refusal("predict.no-such-seed", "predict claims --input x.csv --arm full --seed 99", INPUT),
