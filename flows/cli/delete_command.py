@@ -55,6 +55,10 @@ def _only_its_data(home: Path, others: list[StudyOnDisk], own: set[str]) -> list
 
 
 def _delete_folder(study_dir: StudyDir) -> None:
-    """The config first: a folder without one is no study any more, whatever a kill leaves of it."""
-    study_dir.config_path.unlink()
+    """The config last: whatever a kill leaves is found by the same command."""
+    for path in study_dir.path.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != study_dir.config_path:
+            path.unlink()
     shutil.rmtree(study_dir.path)

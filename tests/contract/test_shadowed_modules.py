@@ -61,6 +61,7 @@ def test_the_guard(folder):
     assert [path.read_text() for path in folder.glob("studies/*/logs/guard.log")] == [""]
 
 
+@pytest.mark.slow  # it starts as the other children here do, and takes ten times as long
 def test_the_embedded_server(folder):
     with EmbeddedServer(folder / "server.log") as server:
         server.wait_until_ready()

@@ -68,11 +68,8 @@ def multi_label_study(new_study: Any, directory: Any) -> TinyStudy:
     )
 
 
-QUICK = ("token_classification",)
-"""What `make test` takes the whole way: the furthest from classification, which every other study here is."""
-
-
-@pytest.mark.parametrize("kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in HEAD_CONFIGS])
+@pytest.mark.slow  # in `make test` classification goes the whole way, and tests/contract has what differs between kinds
+@pytest.mark.parametrize("kind", HEAD_CONFIGS)
 def test_a_study_of_every_kind_goes_the_whole_way(kind, new_study, tmp_path):
     study = multi_label_study(new_study, tmp_path) if kind == "multi_label" else study_of(kind, new_study)
     ended = study.run()

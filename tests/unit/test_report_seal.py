@@ -6,8 +6,8 @@ import pytest
 
 from bertft_core.report import report_seal
 from bertft_core.report.report_seal import SEAL_FILE, sealed_summary
-from bertft_core.report.statistics_sections import WRITTEN_FILE, WrittenFiles
-from bertft_core.report.study_report import write_report, write_report_once
+from bertft_core.report.statistics_sections import WRITTEN_FILE, WrittenFiles, gather, write_extras
+from bertft_core.report.study_report import write_report_once
 from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.evaluated_studies import make_results, sealed_results
@@ -69,32 +69,26 @@ def test_records_without_checksums_are_evaluated_every_time(tmp_path):
 
 def test_a_new_report_removes_what_an_earlier_one_wrote_and_nothing_else(tmp_path):
     results = sealed_results(tmp_path)
-    folder = results.study_dir.report_dir
-    known = results.study_dir.path / WRITTEN_FILE
+    folder, known = results.study_dir.report_dir, results.study_dir.path / WRITTEN_FILE
     before = read_record(known, WrittenFiles)
     assert before is not None
     assert {name.partition("/")[0] for name in before.names} == {"tables", "figures"}
     for name in ("tables/mine.tex", "figures/mine.pdf", "figures/outdated.svg"):
         (folder / name).write_text("x")
     write_record(known, before.model_copy(update={"names": (*before.names, "figures/outdated.svg")}))
-    write_report(results)
+    extras = gather(results)
+    write_extras(extras, folder, paper=False)
     assert (folder / "tables" / "mine.tex").exists()
-    assert (folder / "figures" / "mine.pdf").exists()
     assert not (folder / "figures" / "outdated.svg").exists()
-    assert read_record(known, WrittenFiles) == before, "the user's PDF asks for none of ours"
-
-
-def test_figures_of_a_paper_are_drawn_again_until_they_are_deleted(tmp_path):
-    results = sealed_results(tmp_path)
-    figures = results.study_dir.report_dir / "figures"
-    write_report(results, paper=True)
-    drawn = {path.name for path in figures.glob("*.pdf")}
+    assert [path.name for path in folder.glob("figures/*.pdf")] == ["mine.pdf"], "the user's PDF asks for none of ours"
+    write_extras(extras, folder, paper=True)
+    drawn = set(folder.glob("figures/*.pdf")) - {folder / "figures" / "mine.pdf"}
     assert drawn
-    for path in figures.glob("*.pdf"):
+    for path in drawn:
         path.write_bytes(b"outdated")
-    write_report(results)
-    assert {path.name for path in figures.glob("*.pdf") if path.stat().st_size > 100} == drawn
-    for path in figures.glob("*.pdf"):
+    write_extras(extras, folder, paper=False)
+    assert {path for path in folder.glob("figures/*.pdf") if path.stat().st_size > 100} == drawn, "a paper shows today's numbers"
+    for path in drawn:
         path.unlink()
-    write_report(results)
-    assert not list(figures.glob("*.pdf"))
+    write_extras(extras, folder, paper=False)
+    assert not any(path.exists() for path in drawn)

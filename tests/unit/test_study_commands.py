@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,33 @@ def test_it_says_what_goes_and_deletes_only_when_asked(home, capsys):
     assert there(home) == before
     assert bertft("delete", "third", "--home", str(home), "--yes") == 0
     assert there(home) == before - {"third", "a" * 64}
+
+
+def test_the_same_command_finishes_what_a_kill_has_left(home, monkeypatch):
+    """Killed again and again, one file or folder later each time."""
+    rmtree, unlink, n_left = shutil.rmtree, Path.unlink, [0]
+
+    def one_of(really: Callable[..., object]) -> Callable[..., object]:
+        def delete(path: Path, *words: object, **named: object) -> object:
+            if n_left[0] == 0:
+                raise KeyboardInterrupt
+            n_left[0] -= 1
+            return really(path, *words, **named)
+
+        return delete
+
+    for n in range(20):
+        n_left[0] = n
+        with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+            patched.setattr(shutil, "rmtree", one_of(rmtree))
+            patched.setattr(Path, "unlink", one_of(unlink))
+            bertft("delete", "third", "--home", str(home), "--yes")
+        if "third" not in there(home):
+            break
+        assert bertft("list", "--home", str(home)) == 0
+    assert n > 2
+    assert bertft("clean", "--yes", "--home", str(home)) == 0, "data that were half deleted have a temporary name"
+    assert there(home) == {"first", "second", "f" * 64}
 
 
 def test_data_that_another_study_uses_stay(home, capsys):
