@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
@@ -53,21 +54,37 @@ def name_in_form() -> str:
 
 
 class WithoutTraceback(logging.Filter):
-    """Of a mistake of the user a log has the text alone: where in the program it was noticed helps nobody."""
+    """Of a mistake of the user a log has the text alone, once: where in the program it was noticed helps nobody.
+
+    Nor does the text as Prefect writes a state: on one line, with escapes for the ends of its lines.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if isinstance(error, UserError):
             record.msg, record.args, record.exc_info, record.exc_text = str(error), (), None, None
+            return is_new(error)
+        if isinstance(record.msg, str) and (state := LONG_STATE.match(record.msg)) is not None:
+            record.msg = state[1]
         return True
 
 
 WITHOUT_TRACEBACK = WithoutTraceback()
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+LONG_STATE = re.compile(r"(Finished in state Failed)\(.*\\n.*\)$")
+LOGGED = "was_logged"
+"""Attribute of an error that the log has."""
+
+
+def is_new(error: UserError) -> bool:
+    """Whether the log has not got this error yet; from now on it counts as logged."""
+    was_logged = bool(vars(error).get(LOGGED))
+    vars(error)[LOGGED] = True
+    return not was_logged
 
 
 def explained(function: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
-    """The function of a flow; a `UserError` becomes a Failed state with its message, and reaches who calls the flow."""
+    """The function of a flow; a `UserError` becomes a line of its log and a Failed state, and reaches who calls the flow."""
 
     @wraps(function)
     def explaining(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
@@ -76,6 +93,8 @@ def explained(function: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
         try:
             return function(*args, **kwargs)
         except UserError as error:
+            if is_new(error):
+                get_run_logger().error("%s", error)
             return Failed(message=str(error), data=error)
 
     return explaining

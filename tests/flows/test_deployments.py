@@ -237,6 +237,8 @@ def test_a_study_with_a_mistake_fails_with_the_text_and_no_traceback(served, sha
 
     until(lambda: "Finished in state Failed" in logged(), "the end of the log", every=POLL_SECONDS)
     assert "Traceback" not in logged()
+    assert logged().count(run["state"]["message"]) == 1, "with its lines, and once"
+    assert "\\n" not in logged()
 
 
 @pytest.mark.slow

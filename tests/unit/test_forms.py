@@ -14,7 +14,8 @@ import yaml
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.ready_studies import ready_names
-from flows.flow_settings import WithoutTraceback
+from flows import flow_settings
+from flows.flow_settings import WithoutTraceback, explained
 from flows.update_study import update_study
 from tests.helpers.product_modules import ROOT
 
@@ -69,3 +70,37 @@ def test_a_log_has_no_traceback_of_a_mistake_of_the_user(error, shown):
         record = logging.LogRecord("prefect.task_runs", logging.ERROR, "", 0, "at %s", ("task",), sys.exc_info())
     assert WithoutTraceback().filter(record)
     assert (record.msg, record.exc_info is None) == (shown, isinstance(error, UserError))
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (r"Failed('no such key\n  hint:     read')", "Finished in state Failed"),
+        ("Failed('no such key')", "Finished in state Failed('no such key')"),
+        (r"Regressed('a\nb')", r"Finished in state Regressed('a\nb')"),
+    ],
+)
+def test_a_log_has_no_text_of_many_lines_as_one_line_with_escapes(state, shown):
+    record = logging.LogRecord("prefect.flow_runs", logging.INFO, "", 0, f"Finished in state {state}", (), None)
+    assert WithoutTraceback().filter(record)
+    assert record.msg == shown
+
+
+@pytest.mark.parametrize("is_logged", [False, True])
+def test_the_log_of_a_flow_has_a_refusal_once(monkeypatch, is_logged):
+    lines, mistake = [], UserError("no such key", hint="read")
+    logger = logging.Logger("prefect.flow_runs")
+    logger.addHandler(logging.Handler())
+    logger.handlers[0].emit = lambda record: lines.append((record.levelname, record.getMessage()))
+    logger.addFilter(WithoutTraceback())
+    monkeypatch.setattr(flow_settings, "get_run_logger", lambda: logger)
+
+    def refuse():
+        if is_logged:  # by the task that noticed it
+            logger.error("a task failed", exc_info=mistake)
+        raise mistake
+
+    state = explained(refuse)()
+    logger.error("the process of the flow run failed", exc_info=mistake)
+    assert (state.type, state.message) == ("FAILED", str(mistake))
+    assert lines == [("ERROR", str(mistake))]
