@@ -206,6 +206,16 @@ def _refuse_other_labels(found: GivenAnswers) -> None:
 
 
 def _text(value: Any, name: str, source: str, line: int) -> str:
+    if isinstance(value, (list, tuple, dict, set)) or bool(getattr(value, "shape", None)):
+        raise UserError(
+            f"the cell of '{name}' has several values",
+            code="answers.several-values",
+            path=source,
+            line=line,
+            found=as_found(str(value)),
+            expected="a text or a number",
+            hint="predictions with several labels each cannot be compared; give one row per decision",
+        )
     is_missing = value is None or (isinstance(value, float) and math.isnan(value)) or str(value).strip() in ("", "<NA>")
     if not is_missing:
         return str(value)

@@ -31,6 +31,7 @@ from bertft_core.training.trial_step import prepare_in_passing
 from flows.cli.find_study import load_config
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
+from flows.cli.terminal import advise as advise_more
 from flows.cli.terminal import say, say_json
 
 STDOUT = "-"
@@ -73,9 +74,11 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest, *
         )
         return 0
     write_output(output, text, "--output")
-    say(f"{explanation}\nwrote  {output}\nnext   {shlex.join(['bertft', 'run', str(output)])}")
+    advise_more(f"{explanation}\n")
+    say(f"wrote  {output}")
+    advise_more(f"next   {shlex.join(['bertft', 'run', str(output)])}")
     if seconds > LONG_SECONDS:
-        say(f"short  {shlex.join(['bertft', 'run', str(output)])} {_short_trial(recommended)}")
+        advise_more(f"short  {shlex.join(['bertft', 'run', str(output)])} {_short_trial(recommended)}")
     return 0
 
 

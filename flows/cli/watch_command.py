@@ -8,6 +8,7 @@ from pathlib import Path
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen
 from bertft_core.config.data_settings import FileData
+from bertft_core.report.prose.grammar import several
 from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import file_sha256, read_record, write_record
 from flows.cli import first_sign
@@ -63,7 +64,7 @@ def look_at(study: StudyConfig, home: Path, run_in: Path | None) -> None:
     if found is None or found == before:
         return
     if before is None:
-        say(f"watching   {study.name}: {len(data_files(study))} files")
+        say(f"watching   {study.name}: {several(len(data_files(study)), 'file')}")
     else:
         announce(study, run_in, files_sha256=found)
     write_record(

@@ -132,6 +132,7 @@ def _given(folder: Path, **data: object) -> None:
 
 ANSWERS = "compare --csv x.csv"
 RIGHT = "a,0,1,yes,yes"
+LISTS = '{"arm": "a", "seed": 0, "example": 1, "label": ["x"], "prediction": ["x"]}\n'
 SHARES = "arm,seed,example,label,prediction,probability/no,probability/yes"
 
 
@@ -196,6 +197,7 @@ ROWS = (
     Refusal("answers.format", "compare --csv x.txt", {"x.txt": "a"}, "x.txt"),
     Refusal("answers.none", ANSWERS, _answers(), "x.csv:1"),
     Refusal("answers.empty-cell", ANSWERS, _answers(RIGHT, "a,0,2,,yes"), "x.csv:3"),
+    Refusal("answers.several-values", "compare --csv x.jsonl", {"x.jsonl": LISTS}, "x.jsonl:1"),
     Refusal("answers.seed", ANSWERS, _answers("a,first,1,yes,yes"), "x.csv:2"),
     Refusal("answers.two-labels", ANSWERS, _answers(RIGHT, "a,1,1,no,yes"), "x.csv:3"),
     Refusal("answers.twice", ANSWERS, _answers(RIGHT, RIGHT), "x.csv:3"),
