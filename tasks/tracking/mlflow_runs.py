@@ -16,6 +16,7 @@ from tasks.tracking.mlflow_store import (
     run_addresses,
     runs_where,
 )
+from tasks.tracking.provenance import origin_tags
 from tasks.tracking.store_files import PARENT_TAG, digest_in
 
 MAX_BATCH = 1000
@@ -73,7 +74,8 @@ class MlflowRuns:
         tags = tags | self._mine() | ({} if parent is None else {PARENT_TAG: parent})
         run_id = self.id_of(digest)
         if run_id is None:
-            self._known[digest] = self.client.create_run(self.experiment_id, start_time=since_ms, tags=tags, run_name=name)
+            made = self.client.create_run(self.experiment_id, start_time=since_ms, tags=tags | origin_tags(), run_name=name)
+            self._known[digest] = made
             return str(self._known[digest].info.run_id)
         self._tag(run_id, tags)  # first, so that the guard of an earlier session does not take it for its own
         self.client.update_run(run_id, status="RUNNING")

@@ -7,8 +7,15 @@ from pathlib import Path
 
 from bertft_core.storage.study_dir import write_atomically, write_record
 from bertft_core.training.environment import read_machine
+from tasks.study_lease import user_name
 
+SOURCE = "bertft"
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def origin_tags() -> dict[str, str]:
+    """What MLflow's pages show of a run as *Created by* and *Source*, and its lists as columns."""
+    return {"mlflow.user": user_name(), "mlflow.source.name": SOURCE, "mlflow.source.type": "LOCAL"}
 
 
 def provenance_tags() -> dict[str, str]:

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 from bertft_core.report.formatting import escapes
 from bertft_core.report.prose import study_text, study_title
+from tasks.study_lease import user_name
 from tasks.tracking.mlflow_store import runs_where
 from tests.helpers.study_commands import TinyStudy, clean_environment
 
@@ -94,6 +95,12 @@ def test_every_page_has_few_numbers_and_no_tag_for_each_package(finished, runs):
         assert len(run.data.metrics) <= MOST_METRICS, run.info.run_name
         assert len(run.data.tags) <= MOST_TAGS, run.info.run_name
         assert not any("torch" in name or "transformers" in name for name in run.data.tags)
+
+
+def test_every_run_says_who_made_it_and_with_what(runs):
+    for run in [run for stage in runs.values() for run in stage]:
+        assert run.data.tags["mlflow.user"] == user_name()
+        assert run.data.tags["mlflow.source.name"] == "bertft"
 
 
 def test_curves_have_a_point_for_every_step_and_every_validation(finished, runs, client):
