@@ -101,7 +101,7 @@ def test_an_announced_study_gets_its_config_its_overrides_and_its_home(run, home
     asked = run["parameters"]
     assert (asked["home"], asked["overrides"]) == (str(home), [])
     assert parse_study(asked["config"]).digest == load_study(CONFIG, ["arms.full.search=null"]).digest
-    assert run["name"] == STUDY
+    assert run["name"] == f"{STUDY}: the study has run for the first time"
     assert (home / "studies" / STUDY / "report" / "report.html").is_file()
 
 
