@@ -79,9 +79,9 @@ class TrackedRun(NamedTuple):
         return run_page(self.experiment_id, self.id)
 
 
-def run_page(experiment_id: str, run_id: str) -> str:
-    """The page of a run below the address of MLflow's server."""
-    return f"#/experiments/{experiment_id}/runs/{run_id}"
+def run_page(experiment_id: str, run_id: str, part: str = "") -> str:
+    """The page of a run, or a part of it, below the address of MLflow's server, which would show it as that of an agent."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}{part}?workflowType=machine_learning"
 
 
 MOVE_IT = "move it away: mv {path} {path}.damaged"

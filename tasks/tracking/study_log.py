@@ -58,7 +58,7 @@ class StudyLog:
     @property
     def report_page(self) -> str:
         """The report below the address of MLflow's server."""
-        return f"{self.page}/artifacts/report/report.html"
+        return run_page(self._runs.experiment_id, self._parent, "/artifacts/report/report.html")
 
     def parent_of(self, spec: RunSpec) -> str:
         """The MLflow run that a training run belongs below."""

@@ -66,7 +66,7 @@ def test_of_two_runs_with_one_digest_the_newest_is_linked():
         return SimpleNamespace(info=info, data=SimpleNamespace(tags=tags))
 
     runs = [run("new", "0a", 2), run("old", "0a", 1), run("foreign", None, 3)]
-    assert run_addresses(runs, "http://lab") == {"0a": "http://lab/#/experiments/7/runs/new"}
+    assert run_addresses(runs, "http://lab") == {"0a": "http://lab/#/experiments/7/runs/new?workflowType=machine_learning"}
 
 
 @pytest.mark.parametrize(
