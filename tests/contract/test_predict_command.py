@@ -250,7 +250,7 @@ def test_inputs_that_were_cut_are_reported(command):
     assert "1 of 2 inputs are longer than 48 tokens; they were truncated" in ended.stderr
 
 
-def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobody_listens(trained, texts):
+def test_the_command_needs_neither_prefect_nor_mlflow(trained, texts):
     code = (
         "import sys\nfrom flows.cli.app import main\n"
         "try:\n    main(sys.argv[1:])\nfinally:\n"
@@ -262,6 +262,10 @@ def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobo
     loaded = set(ended.stderr.splitlines()[-1].split())
     assert "torch" in loaded
     assert loaded.isdisjoint({"prefect", "mlflow", "datasets", "sklearn"})
+
+
+@pytest.mark.slow  # of other commands tests/unit/test_output.py shows it
+def test_it_ends_quietly_when_nobody_listens(trained, texts):
     piped = f"{sys.executable} -m flows.cli.app predict tiny --input {texts} --home {trained[0]} | true"
     silent = subprocess.run(["bash", "-c", f"set -o pipefail; {piped}"], capture_output=True, text=True)
     assert silent.returncode == 141, "as other programs that a closed pipe ends"

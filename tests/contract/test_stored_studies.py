@@ -18,8 +18,9 @@ from flows.cli.app import main
 from tests.helpers.stored_studies import NAMES, cut_at_bounds, numbers_in, stored_json, unpack
 
 Rows = dict[str, dict[str, Any]]
-CHANGED_VERDICTS = {"rich": {"over_fitting": "look"}}
-"""An accuracy that falls by less than 5 points, 9 % of it: shares have been compared in points since then."""
+CHANGED_VERDICTS: dict[str, dict[str, str | None]] = {"rich": {"over_fitting": "look"}, "many": {"over_fitting": None}}
+"""Two accuracies that fall by less than 5 points, 9 % of it: shares have been compared in points since then. All that was trained
+to its end in the other study has collapsed: the best of such scores is chance, and no such run is said to over-fit since then."""
 
 
 @pytest.fixture(scope="session")
@@ -201,7 +202,8 @@ def test_the_diagnosis_makes_the_same_checks(kept, rebuilt, name, capsys):
     stored = {check["check"]: check["verdict"] for check in stored_json(kept / "printed" / f"{name}.diagnose.json")["checks"]}
     del stored["label_conflicts"]  # it reads the prepared data, which the archive does not have
     today.pop("label_errors", None)  # a later check
-    assert today == stored | CHANGED_VERDICTS.get(name, {})
+    wanted = stored | CHANGED_VERDICTS.get(name, {})
+    assert today == {check: verdict for check, verdict in wanted.items() if verdict is not None}
 
 
 def test_its_verification_is_still_bitwise(kept):

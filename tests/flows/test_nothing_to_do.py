@@ -90,10 +90,10 @@ def _flow_run_left(study: TinyStudy) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE flow (id, name)")
-        database.execute("CREATE TABLE flow_run (flow_id, name, state_type, labels, parameters)")
+        database.execute("CREATE TABLE flow_run (flow_id, name, state_type, labels, parameters, tags)")
         database.execute("INSERT INTO flow VALUES (1, 'run-study')")
         home = f'{{"home": "{study.home}"}}'
-        database.execute("INSERT INTO flow_run VALUES (1, ?, 'RUNNING', '{}', ?)", (study.name, home))
+        database.execute("INSERT INTO flow_run VALUES (1, ?, 'RUNNING', '{}', ?, '[]')", (study.name, home))
 
 
 TAG = "UPDATE tags SET value = 'other' WHERE key ="

@@ -51,6 +51,18 @@ def _the_installed_encoder_is_hashed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def blank_pictures() -> Iterator[None]:
+    """A module's reports have no drawings, which take most of their time; those are drawn by tests of their own."""
+    from markupsafe import Markup
+
+    from bertft_core.report.drawings.picture import Picture
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Picture, "svg", Markup('<svg viewBox="0 0 10 10" width="10"></svg>'))
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as MLflow creates it, which takes it a second: every migration it has ever had, one after the other."""

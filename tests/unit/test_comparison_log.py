@@ -29,7 +29,7 @@ from tasks.tracking.mlflow_store import MlflowException, open_store, runs_where
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
 
-pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
+pytestmark = pytest.mark.usefixtures("copied_mlflow_stores", "blank_pictures")
 
 LOW, HIGH = [0.60, 0.61, 0.62, 0.60], [0.85, 0.86, 0.85, 0.87]
 

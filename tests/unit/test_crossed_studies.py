@@ -10,6 +10,7 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.report import comparison_section, paper_tables, summary_rows
+from bertft_core.report.drawings.look import PAGE
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import comparison_text, paper_text, study_text
 from bertft_core.report.study_report import write_report
@@ -20,6 +21,8 @@ from tests.helpers.drawn_marks import marks, svg_of
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.report_pages import Page
 from tests.helpers.small_records import make_card
+
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 PLACES = [(i, j) for i in range(3) for j in range(3)]
 LOW = [0.50, 0.52, 0.51, 0.60, 0.62, 0.60, 0.55, 0.56, 0.57]
@@ -109,9 +112,10 @@ def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison)
     section = comparison_section.section(comparison, [])
     low, high = crossed_mean(LOW, PLACES).interval()
     said = f"features: mean {numbers.score(np.mean(LOW))}, interval {intervals.interval(low, high)}"
-    assert said in svg_of(section["pictures"]["seeds"])
-    assert marks(section["pictures"]["profiles"], "path", "curve") + marks(section["pictures"]["profiles"], "line", "curve")
-    assert marks(section["pictures"]["profiles"], "path", "area") == []
+    seeds, profiles = (section["pictures"][name].figure(PAGE) for name in ("seeds", "profiles"))
+    assert said in svg_of(seeds)
+    assert marks(profiles, "path", "curve") + marks(profiles, "line", "curve")
+    assert marks(profiles, "path", "area") == []
     assert section["rows"][0]["n"] == "9 crossed runs"
 
 

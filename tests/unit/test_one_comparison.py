@@ -21,7 +21,7 @@ from tests.helpers.evaluated_studies import make_results
 from tests.helpers.report_pages import Page
 from tests.helpers.small_records import make_card
 
-pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
+pytestmark = pytest.mark.usefixtures("copied_mlflow_stores", "blank_pictures")
 
 ACCURACIES = {
     "base": [0.600, 0.640, 0.620, 0.600, 0.630],

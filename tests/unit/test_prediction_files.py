@@ -16,6 +16,8 @@ from bertft_core.storage.study_results import StudyResults
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import classified
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 SCORES = {"low": [0.6, 0.65, 0.7], "high": [0.8, 0.75, "collapsed"]}
 
 

@@ -1,9 +1,13 @@
 """The BibTeX beside a paper's text has what the study used, each once, and an entry for everything that there is."""
 
+import pytest
+
 from bertft_core.config.strategy_settings import KINDS
 from bertft_core.report import references
 from tests.helpers.report_pages import write_small_report
 from tests.helpers.small_records import make_study
+
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 
 def keys_beside(page) -> list[str]:

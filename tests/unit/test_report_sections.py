@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from bertft_core.config import parse_study
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
@@ -20,6 +22,8 @@ from tests.helpers.comparison_records import make_comparison
 from tests.helpers.insight_records import make_agreement, make_insights
 from tests.helpers.report_pages import Page
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
+
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
 OURS = ["claims", "variance", "flips", "howmany", "budget"]

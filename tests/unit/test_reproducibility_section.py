@@ -21,6 +21,8 @@ from bertft_core.report.reproducibility_section import section
 from bertft_core.storage.study_dir import StudyDir, read_verification, write_verification
 from tests.helpers.report_pages import Page, write_small_report
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 class Written:
     """A report with its study's folder."""

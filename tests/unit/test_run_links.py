@@ -15,6 +15,8 @@ from tasks.tracking.mlflow_store import run_addresses
 from tests.helpers.evaluated_studies import sealed_results
 from tests.helpers.report_pages import Page
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 TWO = 'a <span class="run" data-run="0a"><code title="0a">0a</code></span>, b <span class="run" data-run="0b">0b</span>'
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.prose import data_card_text, paper_checklist, paper_text
 from tests.helpers.evaluated_studies import sealed_results
+
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 HERE = "/home/somebody/data"
 
