@@ -10,13 +10,15 @@ import pytest
 from tests.helpers.store_checks import all_statuses, differences, misloggings, no_run_is_left_running
 from tests.helpers.study_commands import EXECUTION, LONG, SEARCH, TinyStudy, clean_environment, still_alive
 
+LONGER = {"training": LONG["training"] | {"max_steps": 1200, "evaluate_every_steps": 200}}
+"""Enough for MLflow's store to be open in the middle of its first run."""
 ONE_SLOT = EXECUTION | {"slots": 1, "checkpoint_every_seconds": 0.1}
 
 
 @pytest.fixture(scope="module")
 def straight(new_study) -> TinyStudy:
     """The study that nobody interrupts."""
-    study = new_study(**LONG, execution=ONE_SLOT)
+    study = new_study(**LONGER, execution=ONE_SLOT)
     study.run()
     return study
 
@@ -34,7 +36,7 @@ def assert_logged_once(study: TinyStudy, *stages: str) -> None:
 
 @pytest.mark.slow  # the kill study of `make test` does it to the command, its workers and its server
 def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straight):
-    study = new_study(**LONG, execution=ONE_SLOT)
+    study = new_study(**LONGER, execution=ONE_SLOT)
     started = study.start()
     # a study trains before MLflow's store is open
     started.until(lambda: study.records and study.checkpoints() and study.runs(), "the second run had a checkpoint")
@@ -55,7 +57,7 @@ def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straigh
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_its_run_one_more_attempt(new_study, straight):
-    study = new_study(**LONG, execution=ONE_SLOT | {"retries": 1})
+    study = new_study(**LONGER, execution=ONE_SLOT | {"retries": 1})
     started = study.start()
     started.until(study.checkpoints, "the first run had a checkpoint")
     started.worker().kill()
@@ -67,7 +69,7 @@ def test_a_killed_worker_costs_its_run_one_more_attempt(new_study, straight):
 
 @pytest.mark.slow
 def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new_study, straight):
-    study = new_study(**LONG, execution=ONE_SLOT | {"retries": 0})
+    study = new_study(**LONGER, execution=ONE_SLOT | {"retries": 0})
     started = study.start()
     started.until(study.checkpoints, "the first run had a checkpoint")
     started.worker().kill()
@@ -88,7 +90,7 @@ def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new
     ("how", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, -signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
-    study = new_study(**LONG, execution=ONE_SLOT)
+    study = new_study(**LONGER, execution=ONE_SLOT)
     started = study.start()
     # a study trains before MLflow's store is open
     started.until(lambda: study.checkpoints() and study.runs(), "the first run had a checkpoint")
