@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,34 +63,43 @@ class GivenAnswers:
     @property
     def names(self) -> tuple[str, ...]:
         """Every label and prediction: in the order of the probabilities where these are given, else sorted."""
-        labels = {label for of_split in self.labels.values() for label in of_split.values()}
-        given = {one.prediction for runs in self.answers.values() for of_run in runs.values() for one in of_run.values()}
-        return tuple(dict.fromkeys([*self.share_labels, *sorted(labels | given)]))
+        given = {one.prediction for one in self.every}
+        return tuple(dict.fromkeys([*self.share_labels, *sorted(self.true_labels | given)]))
 
     @property
+    def every(self) -> Iterator[Answer]:
+        """All answers."""
+        return (one for runs in self.answers.values() for of_run in runs.values() for one in of_run.values())
+
+    @cached_property
+    def true_labels(self) -> set[str]:
+        """Of all examples."""
+        return {label for of_split in self.labels.values() for label in of_split.values()}
+
+    @cached_property
     def are_numbers(self) -> bool:
         """All true labels are numbers, and not all labels and predictions are whole: answers of a regression."""
-        labels = [_number(label) for of_split in self.labels.values() for label in of_split.values()]
-        if not labels or any(number is None for number in labels):
+        if any(_number(label) is None for label in self.true_labels):
             return False
         numbers = (_number(name) for name in self.names)
         return any(number is not None and number != round(number) for number in numbers)
 
-    @property
+    @cached_property
     def unknown(self) -> dict[str, int]:
         """Prediction that is the true label of no example, nor named by a probability → how often it is given."""
-        labels = {*self.share_labels, *(label for of_split in self.labels.values() for label in of_split.values())}
-        given = Counter(one.prediction for runs in self.answers.values() for run in runs.values() for one in run.values())
+        given, labels = Counter(one.prediction for one in self.every), self.true_labels.union(self.share_labels)
         return {} if self.are_numbers else {name: n for name, n in sorted(given.items()) if name not in labels}
 
 
 def read_answers(given: pd.DataFrame | str | Path) -> GivenAnswers:
     """The answers of a data frame, or of a CSV, TSV, JSONL or Parquet file. Raises `UserError` with file and line."""
-    if isinstance(given, (str, Path)):
-        path = checked_path(given, "the file of predictions")
-        if not path.is_file():
-            raise no_file(path, "a file of predictions", "check the path")
-        return _read_file(path)
+    found = _read_file(given) if isinstance(given, (str, Path)) else _read_frame(given)
+    _refuse_no_numbers(found)
+    _refuse_other_labels(found)
+    return found
+
+
+def _read_frame(given: pd.DataFrame) -> GivenAnswers:
     names, source = [str(name) for name in given.columns], "the frame"
     places = place_columns(COLUMNS, names, path=source, line=None, keys=False)
     shares = [name for name in names if name.startswith(OF_LABEL)]
@@ -98,7 +108,10 @@ def read_answers(given: pd.DataFrame | str | Path) -> GivenAnswers:
     return _checked(source, enumerate(zip(*columns, strict=True), start=1), [name.removeprefix(OF_LABEL) for name in shares])
 
 
-def _read_file(path: Path) -> GivenAnswers:
+def _read_file(given: str | Path) -> GivenAnswers:
+    path = checked_path(given, "the file of predictions")
+    if not path.is_file():
+        raise no_file(path, "a file of predictions", "check the path")
     kind = format_of(path)
     if kind not in TABLES:
         raise UserError(
@@ -148,8 +161,6 @@ def _checked(source: str, rows: Iterable[Given], share_labels: list[str]) -> Giv
             hint="add the rows below the names of the columns",
         )
     _refuse_gaps(found)
-    _refuse_no_numbers(found)
-    _refuse_other_labels(found)
     return found
 
 
@@ -175,8 +186,7 @@ def _refuse_gaps(found: GivenAnswers) -> None:
 
 def _refuse_no_numbers(found: GivenAnswers) -> None:
     """Raise `UserError` for an answer of a regression that is none."""
-    answers = (one for runs in found.answers.values() for of_run in runs.values() for one in of_run.values())
-    bad = next((one for one in answers if _number(one.prediction) is None), None) if found.are_numbers else None
+    bad = next((one for one in found.every if _number(one.prediction) is None), None) if found.are_numbers else None
     if bad is not None:
         raise UserError(
             "the prediction is not a number, and all labels are",
@@ -191,16 +201,15 @@ def _refuse_no_numbers(found: GivenAnswers) -> None:
 
 def _refuse_other_labels(found: GivenAnswers) -> None:
     """Raise `UserError` where no prediction at all is a label, such as `true` for `True`."""
-    answers = [one for runs in found.answers.values() for of_run in runs.values() for one in of_run.values()]
+    answers = list(found.every)
     if sum(found.unknown.values()) == len(answers):
-        labels = dict.fromkeys(label for of_split in found.labels.values() for label in of_split.values())
         raise UserError(
             "no prediction is the label of any example",
             code="answers.other-labels",
             path=found.source,
             line=answers[0].line,
             found=as_found(answers[0].prediction),
-            expected=f"one of the labels: {shorten(', '.join(labels))}",
+            expected=f"one of the labels: {shorten(', '.join(sorted(found.true_labels)))}",
             hint="spell predictions as the labels are spelled",
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bertft_core.training.kernels import current_kernels
 from bertft_core.training.spare_cores import SPARE
 
 Key = tuple[Any, ...]
@@ -20,7 +21,7 @@ Key = tuple[Any, ...]
 CACHE_LINE_BYTES = 64
 
 _SAME: dict[Key, bool] = {}
-"""Operation, number of threads and layouts → whether the bits are the same."""
+"""Operation, kernels, numbers of threads and layouts → whether the bits are the same."""
 
 
 def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor:
@@ -28,12 +29,7 @@ def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor
     own, cores = torch.get_num_threads(), SPARE.cores()
     if cores <= own:
         return operation(*operands)
-    key = (
-        operation,
-        own,
-        cores,
-        *(None if x is None else (x.shape, x.stride(), _offset(x), x.dtype, x.device) for x in operands),
-    )
+    key = (operation, current_kernels(), own, cores, *map(_layout, operands))
     if key not in _SAME:
         tried = tuple(_random_like(x) for x in operands)
         _SAME[key] = has_same_bits(operation(*tried), _on_threads(cores, own, operation, tried))
@@ -43,6 +39,10 @@ def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor
 def has_spare_cores() -> bool:
     """More cores than the run's own threads may be used now."""
     return SPARE.cores() > torch.get_num_threads()
+
+
+def _layout(x: Tensor | None) -> Key | None:
+    return None if x is None else (x.shape, x.stride(), _offset(x), x.dtype, x.device)
 
 
 def _random_like(x: Tensor | None) -> Tensor | None:

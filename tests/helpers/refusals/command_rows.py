@@ -205,10 +205,8 @@ ROWS = (
     Refusal("answers.one-label", ANSWERS, _answers(RIGHT), "x.csv"),
     Refusal("answers.no-number", ANSWERS, _answers("a,0,1,2.5,n/a"), "x.csv:2"),
     Refusal("answers.other-labels", ANSWERS, _answers("a,0,1,True,true"), "x.csv:2"),
-    Refusal("answers.probability", ANSWERS, _answers("a,0,1,no,yes,0.4,1.6", "a,0,2,yes,yes,0.4,0.6", header=SHARES), "x.csv:2"),
-    Refusal(
-        "answers.not-the-likeliest", ANSWERS, _answers("a,0,1,no,yes,0.6,0.4", "a,0,2,yes,yes,0.4,0.6", header=SHARES), "x.csv:2"
-    ),
+    Refusal("answers.probability", ANSWERS, _answers("a,0,1,no,yes,0.4,1.6", header=SHARES), "x.csv:2"),
+    Refusal("answers.not-the-likeliest", ANSWERS, _answers("a,0,1,no,yes,0.6,0.4", header=SHARES), "x.csv:2"),
     Refusal("study.nothing-named", call=lambda folder: bertft.load_study("claims").plot.scores("accurac")),
     Refusal("given-data.no-train", call=lambda folder: _given(folder, test=[])),
     Refusal("given-data.not-a-table", call=lambda folder: _given(folder, train=["a film"])),
