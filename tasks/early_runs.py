@@ -41,9 +41,9 @@ class EarlyRuns:
         """See `Session.share_devices`; it has happened already where runs have begun."""
         if wants_trial(self._session.study.execution):
             with self._lock:
-                self._shared()
+                self._decided_runs()
 
-    def _shared(self) -> list[RunSpec]:
+    def _decided_runs(self) -> list[RunSpec]:
         """The runs that no search decides and no record answers, when devices are shared."""
         if self._decided is None:
             study, forced = self._session.study, self._session.forced
@@ -56,7 +56,7 @@ class EarlyRuns:
         return self._decided
 
     def _ordered(self) -> Iterator[RunSpec]:
-        yield from balanced(self._shared(), self._seconds, self._session.progress.n_slots)
+        yield from balanced(self._decided_runs(), self._seconds, self._session.progress.n_slots)
 
     def begin(self) -> None:
         """Train on every slot, until `stop`; returns at once."""

@@ -15,7 +15,8 @@ from bertft_core.config.split_designs import Folds, Resamples
 from bertft_core.data.bundled import BUNDLED, bundled_files
 from bertft_core.library.study_on_disk import is_config as is_config_file
 from bertft_core.library.study_on_disk import known_studies
-from bertft_core.recipes.advice import Advice, SettingChoice, advise
+from bertft_core.recipes.advice import Advice, SettingChoice
+from bertft_core.recipes.advice import advise as advice_for
 from bertft_core.recipes.cross_validation import cross_validated, is_cross_validated, leaves_open
 from bertft_core.recipes.data_files import data_values, study_name
 from bertft_core.recipes.data_profile import DataProfile
@@ -31,8 +32,7 @@ from bertft_core.training.trial_step import prepare_in_passing
 from flows.cli.find_study import load_config
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
-from flows.cli.terminal import advise as advise_more
-from flows.cli.terminal import say, say_json
+from flows.cli.terminal import advise, say, say_json
 
 STDOUT = "-"
 IMPOSSIBLE_SPLITS = ("split.untrained-label", "split.empty-part")
@@ -52,7 +52,7 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest, *
     profile = data_profile_of(study, where)
     if not is_config and is_cross_validated(study, profile) and leaves_open(asked.overrides):
         study, profile, concluded = _cross_validated(study, profile, concluded, where)
-    advice = _adapted(study, advise(profile), is_config=is_config)
+    advice = _adapted(study, advice_for(profile), is_config=is_config)
     folder = Path.cwd() if output is None or is_special(output) else output.parent
     text, values = _text(study, advice, asked.overrides, source, folder.resolve())
     recommended = parse_study(values, base_dir=folder)
@@ -74,11 +74,11 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest, *
         )
         return 0
     write_output(output, text, "--output")
-    advise_more(f"{explanation}\n")
+    advise(f"{explanation}\n")
     say(f"wrote  {output}")
-    advise_more(f"next   {shlex.join(['bertft', 'run', str(output)])}")
+    advise(f"next   {shlex.join(['bertft', 'run', str(output)])}")
     if seconds > LONG_SECONDS:
-        advise_more(f"short  {shlex.join(['bertft', 'run', str(output)])} {_short_trial(recommended)}")
+        advise(f"short  {shlex.join(['bertft', 'run', str(output)])} {_short_trial(recommended)}")
     return 0
 
 
@@ -118,9 +118,8 @@ def _short_trial(study: StudyConfig) -> str:
 
 def is_a_config(source: str, home: Path) -> bool:
     """A study is meant: its file, or its name where no data have it."""
-    if source in BUNDLED or Path(source).is_file():
-        return is_config_file(source)
-    return is_config_file(source) or source in ready_names() or source in known_studies(home)
+    are_data = source in BUNDLED or Path(source).is_file()
+    return is_config_file(source) or (not are_data and (source in ready_names() or source in known_studies(home)))
 
 
 def _of_config(path: Path, asked: RecommendRequest, home: Path) -> tuple[StudyConfig, tuple[Reason, ...]]:

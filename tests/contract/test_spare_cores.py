@@ -12,6 +12,7 @@ import torch
 from bertft_core.training import spare_cores
 from bertft_core.training.fast_layers import spread as spreading
 from bertft_core.training.fast_layers.spread import has_same_bits, spread
+from bertft_core.training.kernels import current_kernels, kernels_set
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots
 from bertft_core.training.spare_cores import SPARE
@@ -82,6 +83,9 @@ def test_a_shape_is_computed_both_ways_once_and_then_as_its_bits_allow(lent, is_
     assert torch.get_num_threads() == 1
     spread(operation, x[:2], None)
     assert calls[-3:-1] == [1, 2], "another shape"
+    with kernels_set("onednn" if current_kernels() == "mkl" else "mkl"):
+        spread(operation, x, None)
+    assert calls[-3:-1] == [1, 2], "other kernels"
 
 
 def test_products_in_the_place_of_what_they_are_added_to_are_the_same(lent):
