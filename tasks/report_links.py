@@ -5,17 +5,15 @@ The address holds a port, which another program may have taken since, and the ho
 
 import json
 import re
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from bertft_core.storage.study_dir import StudyDir
 from tasks.report_address import ABOUT, HOST, home_key, report_link
-from tasks.tracking.store_files import prefect_path
+from tasks.tracking.store_files import opened, prefect_path
 
 TABLES = ("artifact", "artifact_collection")
 """Every artifact that was made, and for each key the latest one."""
@@ -42,7 +40,7 @@ def follow_reports(home_dir: Path, port: int, answers: Answers = is_there) -> No
     path = prefect_path(home_dir)
     if not path.exists():
         return
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5.0)) as database, database:
+    with opened(path) as database, database:
         for table in TABLES:
             for row, data in database.execute(f"SELECT id, data FROM {table} WHERE data LIKE ?", (LIKE,)).fetchall():
                 if (present := _present(home_dir, port, json.loads(data), answers)) is not None:

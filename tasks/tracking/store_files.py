@@ -98,7 +98,7 @@ def damage_of_sqlite(path: Path) -> str | None:
     if not path.exists():
         return None
     try:
-        with _opened(path) as database:
+        with opened(path) as database:
             answer = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         if "locked" in str(error) or "busy" in str(error):
@@ -120,7 +120,7 @@ def problem_of_prefect(home_dir: Path) -> str | None:
     if (damage := damage_of_sqlite(path)) is not None:
         return damage
     try:
-        with _opened(path) as database:
+        with opened(path) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             versions = (
                 database.execute("SELECT version_num FROM alembic_version").fetchall() if "alembic_version" in tables else []
@@ -159,7 +159,7 @@ def set_prefect_aside(home_dir: Path) -> str | None:
 def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
     """The runs of a study in `mlflow.db`, the newest first; none where it is not there or cannot be read."""
     try:
-        with _opened(home_dir / "mlflow.db") as database:
+        with opened(home_dir / "mlflow.db") as database:
             rows = database.execute(MLFLOW, (study,)).fetchall()
             return [
                 TrackedRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,))), run, str(experiment))
@@ -172,7 +172,7 @@ def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
 def champions(home_dir: Path) -> set[str]:
     """The registered models in `mlflow.db` of which one version has our alias; none where it is not there or cannot be read."""
     try:
-        with _opened(home_dir / "mlflow.db") as database:
+        with opened(home_dir / "mlflow.db") as database:
             rows = database.execute("SELECT name FROM registered_model_aliases WHERE alias = ?", (CHAMPION,)).fetchall()
             return {str(name) for (name,) in rows}
     except sqlite3.DatabaseError:
@@ -185,7 +185,7 @@ def mark_killed(path: Path, session: str) -> None:
     To import MLflow takes seconds, many on a busy machine, and one that goes down does not have them. Raises
     `sqlite3.DatabaseError`.
     """
-    with _opened(path) as database, database:
+    with opened(path) as database, database:
         database.execute(MARK_KILLED, (int(time.time() * 1000), SESSION, session))
 
 
@@ -211,7 +211,7 @@ def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
     One that says whose it is counts wherever the home was then: homes are moved. Others count in their home alone.
     """
     try:
-        with _opened(prefect_path(home_dir)) as database:
+        with opened(prefect_path(home_dir)) as database:
             rows = database.execute(PREFECT, (study, study_tag(study))).fetchall()
     except sqlite3.DatabaseError:
         return []
@@ -228,7 +228,7 @@ def is_of_home(parameters: str | None, home_dir: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Only to read, but able to write: after a kill SQLite must first roll the half-done write back, or says the file is bad.
 
     A file that is not there is an `OperationalError`.
