@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,12 +16,13 @@ from bertft_core.data.examples import as_found, shorten
 from bertft_core.data.readers import TABLES, ending_of, format_of
 from bertft_core.data.readers.file_options import NO_KEYS
 from bertft_core.data.readers.file_text import no_file
+from bertft_core.library.answer_cells import OF_LABEL, number_in, seed_in, share_in, text_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("arm", "seed", "example", "label", "prediction")
-SPLIT, OF_LABEL = "split", "probability/"
+SPLIT = "split"
 DEFAULT_SPLIT = "test"
 
 Run = tuple[str, int]
@@ -79,9 +79,9 @@ class GivenAnswers:
     @cached_property
     def are_numbers(self) -> bool:
         """All true labels are numbers, and not all labels and predictions are whole: answers of a regression."""
-        if any(_number(label) is None for label in self.true_labels):
+        if any(number_in(label) is None for label in self.true_labels):
             return False
-        numbers = (_number(name) for name in self.names)
+        numbers = (number_in(name) for name in self.names)
         return any(number is not None and number != round(number) for number in numbers)
 
     @cached_property
@@ -139,9 +139,9 @@ def _checked(source: str, rows: Iterable[Given], share_labels: list[str]) -> Giv
     lines: dict[tuple[str, str], int] = {}
     for line, (arm, seed, example, label, prediction, split, *shares) in rows:
         texts = {"arm": arm, "example": example, "label": label, "prediction": prediction}
-        cells = {name: _text(value, name, source, line) for name, value in texts.items()}
+        cells = {name: text_in(value, name, source, line) for name, value in texts.items()}
         at = DEFAULT_SPLIT if split is None or split == "" else str(split)
-        run, key = (cells["arm"], _seed(seed, source, line)), (at, cells["example"])
+        run, key = (cells["arm"], seed_in(seed, source, line)), (at, cells["example"])
         known = found.labels.setdefault(at, {}).setdefault(cells["example"], cells["label"])
         if known != cells["label"]:
             raise _other_label(source, line, cells["example"], cells["label"], known, lines[key])
@@ -149,7 +149,7 @@ def _checked(source: str, rows: Iterable[Given], share_labels: list[str]) -> Giv
         of_run = found.answers.setdefault(at, {}).setdefault(run, {})
         if cells["example"] in of_run:
             raise _twice(source, line, run, cells["example"], of_run[cells["example"]].line)
-        of_run[cells["example"]] = Answer(line, cells["prediction"], tuple(_share(v, source, line) for v in shares))
+        of_run[cells["example"]] = Answer(line, cells["prediction"], tuple(share_in(v, source, line) for v in shares))
     if not found.answers:
         raise UserError(
             "there are no predictions",
@@ -186,7 +186,7 @@ def _refuse_gaps(found: GivenAnswers) -> None:
 
 def _refuse_no_numbers(found: GivenAnswers) -> None:
     """Raise `UserError` for an answer of a regression that is none."""
-    bad = next((one for one in found.every if _number(one.prediction) is None), None) if found.are_numbers else None
+    bad = next((one for one in found.every if number_in(one.prediction) is None), None) if found.are_numbers else None
     if bad is not None:
         raise UserError(
             "the prediction is not a number, and all labels are",
@@ -212,69 +212,6 @@ def _refuse_other_labels(found: GivenAnswers) -> None:
             expected=f"one of the labels: {shorten(', '.join(sorted(found.true_labels)))}",
             hint="spell predictions as the labels are spelled",
         )
-
-
-def _text(value: Any, name: str, source: str, line: int) -> str:
-    if isinstance(value, (list, tuple, dict, set)) or bool(getattr(value, "shape", None)):
-        raise UserError(
-            f"the cell of '{name}' has several values",
-            code="answers.several-values",
-            path=source,
-            line=line,
-            found=as_found(str(value)),
-            expected="a text or a number",
-            hint="predictions with several labels each cannot be compared; give one row per decision",
-        )
-    is_missing = value is None or (isinstance(value, float) and math.isnan(value)) or str(value).strip() in ("", "<NA>")
-    if not is_missing:
-        return str(value)
-    raise UserError(
-        f"the cell of '{name}' is empty",
-        code="answers.empty-cell",
-        path=source,
-        line=line,
-        found="nothing",
-        expected="a text or a number",
-        hint="fill the cell, or remove the row from every run",
-    )
-
-
-def _seed(value: Any, source: str, line: int) -> int:
-    number = _number(value)
-    if number is not None and number == round(number) and abs(number) < 2**53:
-        return int(value) if isinstance(value, (int, str)) and str(value).strip().lstrip("+-").isdigit() else int(number)
-    raise UserError(
-        "the seed is not a whole number",
-        code="answers.seed",
-        path=source,
-        line=line,
-        found=as_found(value),
-        expected="a whole number, the same for runs of two arms that belong together",
-        hint="number the runs of each arm: 0, 1, 2, …",
-    )
-
-
-def _share(value: Any, source: str, line: int) -> float:
-    number = _number(value)
-    if number is not None and 0 <= number <= 1:
-        return number
-    raise UserError(
-        "the probability is not a number from 0 to 1",
-        code="answers.probability",
-        path=source,
-        line=line,
-        found=as_found(value),
-        expected="a number from 0 to 1",
-        hint=f"correct it, or leave out the columns that begin with {OF_LABEL}",
-    )
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _other_label(source: str, line: int, example: str, label: str, known: str, first: int) -> UserError:
