@@ -8,6 +8,7 @@ import statistics
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bertft_core.records import TrialRow
 from bertft_core.storage.damage import Tell, set_aside
 from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of, repair_file, seal
 from bertft_core.sweep.trial_rules import TrialOutcome, TrialRun
+from bertft_core.sweep.trial_times import TimedFile, start_again
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 NAMES: dict[TrialState, Any] = {state: name for name, state in STATES.items()}
@@ -52,7 +54,8 @@ class TrialJournal:
     def _open(self) -> str | None:
         """Let Optuna read the file; what is wrong with entries that it stops at, or that are not of this search."""
         try:
-            self._storage = JournalStorage(JournalFileBackend(str(self._path)))
+            self._file = TimedFile(self._path)
+            self._storage = JournalStorage(self._file)
             self._study = optuna.create_study(
                 storage=self._storage, study_name=self.name, direction=self.direction, load_if_exists=True
             )
@@ -102,10 +105,17 @@ class TrialJournal:
         seal(self._path)
 
     def tell(self, number: int, outcome: TrialOutcome) -> None:
-        """Record how a trial ended; one that was recorded before stays as it is."""
+        """Record how a trial ended and when it ran; one that was recorded before stays as it is."""
         trial = self.trials()[number]
         if trial.state.is_finished():
             return
+        with self._file.times(*outcome.times) if outcome.times else nullcontext():
+            if outcome.times:
+                start_again(self._storage, trial._trial_id)
+            self._finish(trial, outcome)
+        seal(self._path)
+
+    def _finish(self, trial: FrozenTrial, outcome: TrialOutcome) -> None:
         for step, value in outcome.intermediate.items():
             self._storage.set_trial_intermediate_value(trial._trial_id, step, value)
         attributes: dict[str, Any] = {
@@ -117,8 +127,7 @@ class TrialJournal:
         for key, value in attributes.items():
             self._storage.set_trial_user_attr(trial._trial_id, key, value)
         score = outcome.score if outcome.state == "complete" else None
-        self._study.tell(number, score, state=STATES[outcome.state])
-        seal(self._path)
+        self._study.tell(trial.number, score, state=STATES[outcome.state])
 
     def cut(self, n: int) -> None:
         """Keep the first `n` trials, which have all ended, and forget the others."""

@@ -48,6 +48,14 @@ class TrialOutcome(Frozen):
         """Mean over the seeds; absent when no seed was validated."""
         return statistics.fmean(self.scores) if self.scores else None
 
+    @property
+    def times(self) -> tuple[datetime, datetime] | None:
+        """When its first run began and its last one ended, also where a clock was set back; None without runs."""
+        if not self.runs:
+            return None
+        start = min(datetime.fromisoformat(run.started_at) for run in self.runs)
+        return start, max(start, *(datetime.fromisoformat(run.ended_at) for run in self.runs))
+
 
 def trial_outcome(records: Sequence[RunRecord], n_seeds: int) -> TrialOutcome:
     """The outcome of a trial whose runs ended with these records."""
