@@ -19,7 +19,7 @@ from bertft_core.storage.study_results import StudyResults
 from flows.flow_settings import OPTIONS, answer, explained, name_by_answer, name_in_form, study_name
 from flows.forms import AnyConfig
 from flows.stages.probe_stage import probe_runs
-from flows.stages.training_stage import Trainer, run_seeds
+from flows.stages.training_stage import Trainer, nothing, run_seeds
 from flows.study_command import StudyCommand, read_command
 from tasks.early_runs import EarlyRuns
 from tasks.keep_models import keep_models
@@ -119,13 +119,16 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         early.share_devices()
         trainer = Trainer(session, early)
         sweeps: dict[str, SweepResult] = {}
+        write_searches = nothing
         if any(arm.search is not None for arm in study.arms.values()):
             from flows.stages.search_stage import run_searches  # Optuna, which no other study needs
 
             progress.enter("search")
-            sweeps = run_searches(trainer, card)
+            searches = run_searches(trainer, card)
+            sweeps, write_searches = searches.results, searches.write
         progress.enter("seeds")
-        wanted, records = run_seeds(trainer, card, sweeps)
+        wanted, records = run_seeds(trainer, card, sweeps, meanwhile=write_searches)
+        write_searches()  # no run was left to train
         probe_runs(session, wanted.planned, records)
         session.end_workers()  # reading and drawing need the memory that they hold
         progress.enter("evaluate")

@@ -57,7 +57,7 @@ class StudyCommand:
         if self.workers is not None:
             self.progress.enter("seeds")
             self.early = EarlyRuns(session, self.card)
-            self.early.begin()
+            self.early.begin_decided()
 
     @property
     def dir(self) -> StudyDir:

@@ -1,7 +1,10 @@
-"""Report runs that train while Prefect's server is still starting; the tasks of these runs adopt them when it is there."""
+"""Runs that train before Prefect's tasks for them are there; the tasks adopt them.
+
+Prefect's server needs many seconds to start, and seconds to start a task where its database is busy. Slots wait for neither.
+"""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -26,15 +29,16 @@ def train_on_slot(spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog,
 
 
 class EarlyRuns:
-    """The runs of a session that no search decides, begun in the order in which the flow will ask for them, until it does."""
+    """The runs of a session that are begun in the order in which the flow asks for them, or will ask once it has begun itself."""
 
     def __init__(self, session: Session, card: DatasetCard) -> None:
         self._session, self._card = session, card
         self.stored = StoredRuns(session.dir, card, session.tracker, force=session.forced)
         self._decided: list[RunSpec] | None = None
         self._seconds = calculated_seconds(card)
-        self._specs = self._ordered()
         self._begun: dict[str, Future[None]] = {}
+        self._taken: set[str] = set()
+        """The runs whose tasks came first and begin them themselves."""
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
     def share_devices(self) -> None:
@@ -55,13 +59,21 @@ class EarlyRuns:
             self._decided = wanted.of_arms(decided_arms(study, {})).unanswered(records)
         return self._decided
 
-    def _ordered(self) -> Iterator[RunSpec]:
-        yield from balanced(self._decided_runs(), self._seconds, self._session.progress.n_slots)
+    def _unfinished(self) -> Iterator[RunSpec]:
+        for spec in balanced(self._decided_runs(), self._seconds, self._session.progress.n_slots):
+            if self.stored.finished(spec) is None:
+                yield spec
 
-    def begin(self) -> None:
-        """Train on every slot, until `stop`; returns at once."""
+    def begin_decided(self) -> None:
+        """Train what no search decides; see `begin`."""
+        self.begin(self._unfinished())
+
+    def begin(self, specs: Iterable[RunSpec]) -> None:
+        """Train them on every slot in this order, until `stop` or until one fails: tasks begin the others. Returns at once."""
+        with self._lock:
+            self._stopped, self._taken, in_order = threading.Event(), set(), iter(specs)
         for _ in range(self._session.slots.n):
-            threading.Thread(target=self._work, daemon=True).start()
+            threading.Thread(target=self._work, args=(in_order, self._stopped), daemon=True).start()
 
     def stop(self) -> None:
         """Begin no more runs; those that are begun go on."""
@@ -74,30 +86,35 @@ class EarlyRuns:
         return spec.digest in self._begun
 
     def adopted(self, spec: RunSpec) -> Future[None] | None:
-        """The run of this spec, if it was begun; it is given away once, so that a second attempt trains anew."""
-        return self._begun.pop(spec.digest, None)
+        """The run of this spec, if it was begun; it is given away once, so that a second attempt trains anew.
 
-    def _work(self) -> None:
-        while (begun := self._next()) is not None:
+        None where it was not: then the caller begins it, and nobody else does.
+        """
+        with self._lock:
+            self._taken.add(spec.digest)
+            return self._begun.pop(spec.digest, None)
+
+    def _work(self, specs: Iterator[RunSpec], stopped: threading.Event) -> None:
+        while (begun := self._next(specs, stopped)) is not None:
             spec, future = begun
             run_dir, log, progress = self._session.dir.run_dir(spec.digest), self._session.tracker, self._session.progress
             try:
                 train_on_slot(spec, run_dir, slots=self._session.slots, log=log, progress=progress)
             except BaseException as error:  # the task that adopts the run raises it, and tries again or not
-                self._stopped.set()
+                stopped.set()
                 future.set_exception(error)
             else:
                 future.set_result(None)
 
-    def _next(self) -> tuple[RunSpec, Future[None]] | None:
+    def _next(self, specs: Iterator[RunSpec], stopped: threading.Event) -> tuple[RunSpec, Future[None]] | None:
         with self._lock:
             try:
-                for spec in self._specs:
-                    if self._stopped.is_set():
+                for spec in specs:
+                    if stopped.is_set():
                         return None
-                    if spec.digest not in self._begun and self.stored.finished(spec) is None:
+                    if spec.digest not in self._begun and spec.digest not in self._taken:
                         self._begun[spec.digest] = Future()
                         return spec, self._begun[spec.digest]
             except BaseException:  # the flow meets it again, where it is reported
-                self._stopped.set()
+                stopped.set()
         return None

@@ -1,4 +1,4 @@
-"""The search of an arm: batches of trials, each trained seed by seed, until the planned total is reached."""
+"""The searches of arms: batches of trials, each trained seed by seed, until the planned total is reached."""
 
 import shutil
 from pathlib import Path
@@ -15,34 +15,61 @@ from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
 from flows.stages.training_stage import Trainer
 from tasks.study_session import Session
 
+RESULT_FILE, REPORT_FILE = "result.json", "report.html"
 
-def run_searches(trainer: Trainer, card: DatasetCard) -> dict[str, SweepResult]:
-    """Arm → result of its search, for the arms that have one."""
+
+class Searches:
+    """The searches of a study that have ended: what they found, and whose reports are still to be written."""
+
+    def __init__(self, session: Session) -> None:
+        self.results: dict[str, SweepResult] = {}
+        """By arm."""
+        self._session = session
+        self._unwritten: list[tuple[SweepResult, Search | None]] = []
+
+    def add(self, result: SweepResult, search: Search | None) -> None:
+        """One that has ended: now, or without its `search` in an earlier command, which has written it."""
+        self.results[result.arm] = result
+        self._unwritten.append((result, search))
+
+    def write(self) -> None:
+        """Write what is not written yet. Drawing takes seconds, in which the first runs over seeds train."""
+        while self._unwritten:
+            result, search = self._unwritten.pop(0)
+            if search is not None:
+                directory = search.journal_path.parent
+                write_sweep_report(search, result, directory / REPORT_FILE, model_selection_text.savings(result))
+                write_record(directory / RESULT_FILE, result)
+            self._session.tracker.log_search(result)
+
+
+def run_searches(trainer: Trainer, card: DatasetCard) -> Searches:
+    """The searches of the arms that have one."""
     session = trainer.session
-    results = {}
+    searches = Searches(session)
     for arm in [name for name, config in session.study.arms.items() if config.search is not None]:
-        results[arm] = _finished(session, card, arm) or _run_search(trainer, card, arm)
-        session.tracker.log_search(results[arm])
-    if results:  # a search may have chosen other numbers of steps
-        refuse_blind_cuts(session.study, card, {arm: result.chosen for arm, result in results.items()})
-    return results
+        finished = _finished(session, card, arm)
+        searches.add(*(_run_search(trainer, card, arm) if finished is None else (finished, None)))
+    if searches.results:  # a search may have chosen other numbers of steps
+        refuse_blind_cuts(session.study, card, {arm: result.chosen for arm, result in searches.results.items()})
+    return searches
 
 
 def _finished(session: Session, card: DatasetCard, arm: str) -> SweepResult | None:
-    """The result of a search that reached its planned total in an earlier command."""
+    """The result of a search that reached its planned total in an earlier command, and was written."""
     search = session.study.arms[arm].search
     assert search is not None
     directory = session.dir.sweep_dir(arm, search_digest(session.study, card, arm))
     if session.forced:
         shutil.rmtree(directory, ignore_errors=True)
-    result = read_record(directory / "result.json", SweepResult)
-    if result is None or result.n_planned != search.n_trials or not (directory / "report.html").exists():
+    result = read_record(directory / RESULT_FILE, SweepResult)
+    if result is None or result.n_planned != search.n_trials or not (directory / REPORT_FILE).exists():
         return None
     session.progress.plan("search", arm, 0)
     return result
 
 
-def _run_search(trainer: Trainer, card: DatasetCard, arm: str) -> SweepResult:
+def _run_search(trainer: Trainer, card: DatasetCard, arm: str) -> tuple[SweepResult, Search]:
     session = trainer.session
     directory = session.dir.sweep_dir(arm, search_digest(session.study, card, arm))
     search = Search(session.study, card, arm, directory, session.progress.tell)
@@ -51,20 +78,14 @@ def _run_search(trainer: Trainer, card: DatasetCard, arm: str) -> SweepResult:
     while batch := search.next_batch():
         n_runs -= _train_batch(trainer, card, search, batch)
         session.progress.plan("search", arm, n_runs)
-    result = search.result(directory / "report.html")
-    if search.config.pruner != "none":
-        digests = {digest for trial in result.trials for digest in trial.run_digests}
-        records = {digest: record for digest in digests if (record := session.dir.record(digest)) is not None}
-        result = result.model_copy(update={"savings": savings_of(result.trials, search.config.n_seeds, records)})
-    write_sweep_report(search, result, directory / "report.html", model_selection_text.savings(result))
-    result = result.model_copy(
-        update={
-            "storage_path": _relative(session, search.journal_path),
-            "report_path": _relative(session, directory / "report.html"),
-        }
-    )
-    write_record(directory / "result.json", result)
-    return result
+    result = search.result(directory / REPORT_FILE)
+    paths = {"storage_path": _relative(session, search.journal_path), "report_path": _relative(session, directory / REPORT_FILE)}
+    if search.config.pruner == "none":
+        return result.model_copy(update=paths), search
+    digests = {digest for trial in result.trials for digest in trial.run_digests}
+    records = {digest: record for digest in digests if (record := session.dir.record(digest)) is not None}
+    savings = savings_of(result.trials, search.config.n_seeds, records)
+    return result.model_copy(update=paths | {"savings": savings}), search
 
 
 def _relative(session: Session, path: Path) -> str:

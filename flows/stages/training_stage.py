@@ -21,7 +21,11 @@ from tasks.study_session import Session
 
 Pending = dict[PrefectFuture[Any], RunSpec]
 Submit = Callable[[RunSpec], PrefectFuture[Any]]
-OnIdle = Callable[[], object]
+Act = Callable[[], object]
+
+
+def nothing() -> None:
+    """What there is to do beside training where nothing is."""
 
 
 class Trainer:
@@ -31,11 +35,11 @@ class Trainer:
         self.session, self._early = session, early
         self._models = ModelBudget(session.study, session.dir, session.tracker, session.progress.tell)
 
-    def records_of(self, specs: Iterable[RunSpec], *, on_idle: OnIdle = lambda: None) -> dict[str, RunRecord]:
+    def records_of(self, specs: Iterable[RunSpec], *, meanwhile: Act = nothing, on_idle: Act = nothing) -> dict[str, RunRecord]:
         """The record of every spec by digest, from an earlier command or trained now.
 
-        A run that fails after its retries is a record with its reason; the others go on. `on_idle` is called once fewer are left
-        to train than there are slots. Raises `UserError` at once.
+        A run that fails after its retries is a record with its reason; the others go on. `meanwhile` is called once the first
+        ones train, `on_idle` once fewer are left to train than there are slots. Raises `UserError` at once.
         """
         progress = self.session.progress
         records: dict[str, RunRecord] = {}
@@ -50,14 +54,19 @@ class Trainer:
                 progress.ended(spec, record, reused=True)
             else:
                 todo[spec.digest] = spec
-        for record in self._trained(list(todo.values()), on_idle):
-            records[record.digest] = record
+        self._early.begin(todo.values())
+        try:
+            meanwhile()
+            for record in self._trained(list(todo.values()), on_idle):
+                records[record.digest] = record
+        finally:
+            self._early.stop()
         for spec in again:
             self._models.ended(spec, records[spec.digest])
             progress.ended(spec, records[spec.digest], reused=True)
         return {digest: self._models.as_it_is(record) for digest, record in records.items()}
 
-    def _trained(self, specs: list[RunSpec], on_idle: OnIdle) -> Iterator[RunRecord]:
+    def _trained(self, specs: list[RunSpec], on_idle: Act) -> Iterator[RunRecord]:
         if not specs:
             return
         session, retries = self.session, self.session.study.execution.retries
@@ -80,8 +89,13 @@ class Trainer:
             yield result
 
 
-def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult]) -> tuple[WantedRuns, dict[str, RunRecord]]:
-    """Train every arm over the seeds of the study's design; the report runs and repeats, and their records by digest."""
+def run_seeds(
+    trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult], *, meanwhile: Act = nothing
+) -> tuple[WantedRuns, dict[str, RunRecord]]:
+    """Train every arm over the seeds of the study's design; the report runs and repeats, and their records by digest.
+
+    `meanwhile` is called whenever some of them train.
+    """
     session, seconds = trainer.session, calculated_seconds(card)
     chosen = {arm: result.chosen for arm, result in sweeps.items()}
     records: dict[str, RunRecord] = {}
@@ -90,16 +104,14 @@ def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult
             for arm, n in Counter(spec.arm for spec in todo).items():
                 session.progress.plan_more("seeds", arm, n)
         in_order = balanced(todo, seconds, session.progress.n_slots)
-        records |= trainer.records_of(in_order, on_idle=session.tracker.expect_models)
+        records |= trainer.records_of(in_order, meanwhile=meanwhile, on_idle=session.tracker.expect_models)
     for spec in wanted.planned:
         if may_go_on(records[spec.digest]):  # it stopped at its cut for good: its state is not needed
             shutil.rmtree(session.dir.run_dir(spec.digest) / "checkpoint", ignore_errors=True)
     return wanted, records
 
 
-def submitted(
-    submit: Submit, specs: Iterable[RunSpec], n_slots: int, on_idle: OnIdle = lambda: None
-) -> Iterator[tuple[RunSpec, Any]]:
+def submitted(submit: Submit, specs: Iterable[RunSpec], n_slots: int, on_idle: Act = nothing) -> Iterator[tuple[RunSpec, Any]]:
     """Each run with what its task returned, or with the exception that it raised, as they end.
 
     One more than there are slots is submitted at a time, so that a task that shows as running soon does. `on_idle` is called when

@@ -74,7 +74,7 @@ def adopt(session: Session, early: EarlyRuns, spec: RunSpec) -> RunRecord:
 def test_slots_are_filled_in_the_plans_order_until_the_flow_asks(tmp_path):
     session = Session(tmp_path, n_slots=2)
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
-    early.begin()
+    early.begin_decided()
     until(lambda: len(session.started) == 2)
     early.stop()
     session.may_end.set()
@@ -91,7 +91,7 @@ def test_runs_with_a_record_are_not_begun(tmp_path):
     make_record(session.specs[0], session.card, session.dir)
     session.may_end.set()
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
-    early.begin()
+    early.begin_decided()
     until(lambda: len(session.started) == len(session.specs) - 1)
     assert session.specs[0] not in session.started
     assert len(session.tried) == 1
@@ -102,7 +102,7 @@ def test_a_failure_is_raised_by_the_task_and_its_next_attempt_trains_anew(tmp_pa
     session = Session(tmp_path, n_slots=1, failures={1: RuntimeError("the first attempt")})
     session.may_end.set()
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
-    early.begin()
+    early.begin_decided()
     spec = session.specs[0]
     until(lambda: early.has_begun(spec))
     with pytest.raises(RuntimeError, match="the first attempt"):
@@ -112,12 +112,48 @@ def test_a_failure_is_raised_by_the_task_and_its_next_attempt_trains_anew(tmp_pa
     assert session.started == [spec, spec]
 
 
+def test_runs_do_not_wait_for_their_tasks(tmp_path):
+    session = Session(tmp_path, n_slots=2)
+    session.may_end.set()
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.begin(session.specs)
+    until(lambda: len(session.started) == len(session.specs))
+    assert [adopt(session, early, spec).digest for spec in session.specs] == [spec.digest for spec in session.specs]
+    assert len(session.started) == len(session.specs)
+
+
+def test_a_run_whose_task_comes_first_is_begun_by_the_task_alone(tmp_path):
+    session = Session(tmp_path, n_slots=1)
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    first, second, third = session.specs[:3]
+    early.begin([first, second, third])
+    until(lambda: session.started == [first])
+    task = threading.Thread(target=adopt, args=(session, early, second))
+    task.start()
+    until(lambda: second.digest in early._taken)
+    session.may_end.set()
+    task.join(PATIENCE_SECONDS)
+    until(lambda: third in session.started)
+    assert sorted(map(session.specs.index, session.started)) == [0, 1, 2]
+
+
+def test_what_a_study_asks_for_again_is_begun_again(tmp_path):
+    session = Session(tmp_path, n_slots=1)
+    session.may_end.set()
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    spec = session.specs[0]
+    for n in (1, 2):  # as with a run that goes on after a cut
+        early.begin([spec])
+        until(lambda n=n: session.started == [spec] * n)  # type: ignore[misc]
+        adopt(session, early, spec)
+
+
 def test_an_arm_that_a_search_decides_waits_for_it(tmp_path):
     search = {"space": {"learning_rate": {"low": 1e-5, "high": 1e-3}}, "n_trials": 2}
     session = Session(tmp_path, n_slots=1, arms={"searched": {"search": search}, "plain": {}})
     session.may_end.set()
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
-    early.begin()
+    early.begin_decided()
     until(lambda: len(session.started) == len(session.specs) / 2)
     assert {spec.arm for spec in session.started} == {"plain"}
 
@@ -136,7 +172,7 @@ def test_an_error_of_sharing_devices_is_raised_in_the_flow(tmp_path, monkeypatch
     session = Session(tmp_path, n_slots=1, execution={"device": "cuda", "runs_per_device": "auto"})
     monkeypatch.setattr(session, "share_devices", lambda longest: pytest.fail("no slot"))
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
-    early.begin()
+    early.begin_decided()
     until(early._stopped.is_set)
     with pytest.raises(pytest.fail.Exception, match="no slot"):
         early.share_devices()
