@@ -27,7 +27,8 @@ ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 def lent(monkeypatch) -> Iterator[list[tuple[Any, int]]]:
     """Two cores at once; every operation that was computed on two, and on how many it was asked for."""
     monkeypatch.setattr(spare_cores, "SETTLED_SECONDS", 0.0)
-    monkeypatch.setattr(spreading, "_SAME", {})
+    monkeypatch.setattr(spare_cores, "N_JUDGED", 0)  # what is so small takes longer on two
+    monkeypatch.setattr(spreading, "_OWN_SECONDS", {})
     threads, on_threads, used = torch.get_num_threads(), spreading._on_threads, []
 
     def counted(n: int, own: int, operation: Any, operands: Any) -> torch.Tensor:
@@ -79,13 +80,13 @@ def test_a_shape_is_computed_both_ways_once_and_then_as_its_bits_allow(lent, is_
     x = torch.full((3, 4), torch.nan).t()
     for _ in range(3):
         assert has_same_bits(spread(operation, x, None), x + 0.0)
-    assert calls == [1, 2, *([2, 2, 2] if is_same else [1, 1, 1])]
+    assert calls == [1, 1, 2, *([2, 2, 2] if is_same else [1, 1, 1])]
     assert torch.get_num_threads() == 1
     spread(operation, x[:2], None)
-    assert calls[-3:-1] == [1, 2], "another shape"
+    assert calls[-4:-1] == [1, 1, 2], "another shape"
     with kernels_set("onednn" if current_kernels() == "mkl" else "mkl"):
         spread(operation, x, None)
-    assert calls[-3:-1] == [1, 2], "other kernels"
+    assert calls[-4:-1] == [1, 1, 2], "other kernels"
 
 
 def test_products_in_the_place_of_what_they_are_added_to_are_the_same(lent):
@@ -106,6 +107,24 @@ def test_cores_count_when_they_have_been_free_for_a_while(monkeypatch):
     assert spare.cores() == 2
     spare.lend(1)
     assert spare.cores() == 0
+
+
+def test_cores_that_save_no_time_are_left_alone_for_a_while(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(spare_cores.time, "monotonic", lambda: now[0])
+    spare = spare_cores.SpareCores()
+    spare.lend(2)
+    now[0] += spare_cores.SETTLED_SECONDS
+
+    def computed(saved: float) -> int:
+        for _ in range(spare_cores.N_JUDGED):
+            spare.have_saved(saved)
+        return spare.cores()
+
+    assert [computed(0.001), computed(-0.001)] == [2, 0]
+    now[0] += spare_cores.REST_SECONDS
+    assert spare.cores() == 2
+    assert computed(0.001) == 2, "what was lost before is forgotten"
 
 
 def test_runs_share_the_cores_of_all_slots(tmp_path, monkeypatch):

@@ -2,11 +2,13 @@
 
 Several threads share the outputs of a product, and each output is the same sum in the same order, unless a library cuts the sums
 as well. Whether it does depends on the library, the processor and the shape. So it is tried: of each shape both are computed once
-from random numbers and compared bit by bit, and where they differ that shape stays on the run's own threads.
+from random numbers and compared bit by bit, and where they differ that shape stays on the run's own threads. What it takes there
+is kept, so that it is known whether the cores save time: where something else needs them, they save none.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +22,12 @@ Key = tuple[Any, ...]
 
 CACHE_LINE_BYTES = 64
 
-_SAME: dict[Key, bool] = {}
-"""Operation, kernels, numbers of threads and layouts → whether the bits are the same."""
+APART = 1 << 16
+"""Elements between the beginnings of the random operands of an operation."""
+
+_OWN_SECONDS: dict[Key, float | None] = {}
+"""Operation, kernels, numbers of threads and layouts → what it takes on the run's own threads; None where the bits differ."""
+_RANDOM: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
 
 def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor:
@@ -30,10 +36,23 @@ def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor
     if cores <= own:
         return operation(*operands)
     key = (operation, current_kernels(), own, cores, *map(_layout, operands))
-    if key not in _SAME:
-        tried = tuple(_random_like(x) for x in operands)
-        _SAME[key] = has_same_bits(operation(*tried), _on_threads(cores, own, operation, tried))
-    return _on_threads(cores, own, operation, operands) if _SAME[key] else operation(*operands)
+    if key not in _OWN_SECONDS:
+        _OWN_SECONDS[key] = _tried(operation, tuple(_random_like(x, i) for i, x in enumerate(operands)), own, cores)
+    own_seconds = _OWN_SECONDS[key]
+    if own_seconds is None:
+        return operation(*operands)
+    started = time.perf_counter()
+    result = _on_threads(cores, own, operation, operands)
+    SPARE.have_saved(own_seconds - (time.perf_counter() - started))
+    return result
+
+
+def _tried(operation: Callable[..., Tensor], operands: tuple[Tensor | None, ...], own: int, cores: int) -> float | None:
+    operation(*operands)  # the first time takes longer
+    started = time.perf_counter()
+    result = operation(*operands)
+    seconds = time.perf_counter() - started
+    return seconds if has_same_bits(result, _on_threads(cores, own, operation, operands)) else None
 
 
 def has_spare_cores() -> bool:
@@ -45,13 +64,15 @@ def _layout(x: Tensor | None) -> Key | None:
     return None if x is None else (x.shape, x.stride(), _offset(x), x.dtype, x.device)
 
 
-def _random_like(x: Tensor | None) -> Tensor | None:
+def _random_like(x: Tensor | None, position: int) -> Tensor | None:
     """Of the same layout. A run's own numbers may be zeros or no numbers at times, whose sums are the same in any order."""
     if x is None:
         return None
-    size = _offset(x) + 1 + sum(max(n - 1, 0) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
-    numbers = torch.randn(size, generator=torch.Generator().manual_seed(size))
-    return numbers.to(x.device, x.dtype).as_strided(x.shape, x.stride(), _offset(x))
+    begin, kind = position * APART + _offset(x), (x.device, x.dtype)
+    size = begin + 1 + sum(max(n - 1, 0) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
+    if kind not in _RANDOM or len(_RANDOM[kind]) < size:  # drawing them takes longer than most operations
+        _RANDOM[kind] = torch.randn(2 * size, generator=torch.Generator().manual_seed(size)).to(*kind)
+    return _RANDOM[kind].as_strided(x.shape, x.stride(), begin)
 
 
 def _offset(x: Tensor) -> int:
