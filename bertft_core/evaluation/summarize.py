@@ -20,10 +20,13 @@ from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.insight_records import Insights
 from bertft_core.records.summary import ArmSummary, CrossedCell, DrawnSplit, SeedScore, StudySummary
 from bertft_core.seeds import cell_of, split_cell_of
+from bertft_core.statistics.blas_threads import one_blas_thread
 from bertft_core.statistics.repeated_splits import mean_test_to_train
 from bertft_core.storage.study_results import StudyResults
+from bertft_core.two_processes import in_two_processes
 
 
+@one_blas_thread()
 def evaluated(results: StudyResults, stored: StudySummary | None = None) -> StudyResults:
     """The results with their summary and, where there are several arms, every pair of them compared on the headline.
 
@@ -49,7 +52,7 @@ def summarize(results: StudyResults) -> StudySummary:
     study, card = results.study, results.card
     split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
     key = f"{checkpoint}/{split}/{metric}"
-    arms = tuple(_arm(results, arm, key) for arm in study.arms)
+    arms = tuple(in_two_processes(lambda arm: _arm(results, arm, key), list(study.arms)))
     level, compared = interval_level(study), () if study.is_selected else arms
     constant_score = majority_scores(card, split).get(metric)
     gains = [gain_over_majority(arm, key, constant_score, level) for arm in compared if constant_score is not None]

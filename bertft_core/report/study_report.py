@@ -13,6 +13,7 @@ from bertft_core.config.addresses import without_password
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation import frames
 from bertft_core.report import answer_section, arm_chips, figures, probe_section, reproducibility_section, table_sections
+from bertft_core.report.drawings.picture import draw_ahead
 from bertft_core.report.formatting import escapes, intervals, numbers
 from bertft_core.report.prose import (
     data_card_text,
@@ -83,7 +84,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
     study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
-    page = _page_template().render(
+    context = dict(
         study=study,
         card=card,
         summary=summary,
@@ -113,6 +114,8 @@ def _page(results: StudyResults, extras: Extras) -> str:
         command=shlex.join(command),
         **extras.context,
     )
+    draw_ahead(context)
+    page = _page_template().render(context)
     return arm_chips.named(page, [arm.arm for arm in summary.arms])
 
 

@@ -9,6 +9,8 @@ from bertft_core.records import StudySummary
 from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.training.allocator import give_back
+from bertft_core.training.devices import usable_cores
+from bertft_core.two_processes import second_process
 from flows.cli.command_to_paste import command_to_paste
 from flows.cli.find_study import find_study, load_config
 from flows.cli.terminal import detail, say, say_json
@@ -85,12 +87,13 @@ def rebuild_report(found: StudyOnDisk, *, paper: bool = False) -> Path:
     results = found.results()
     detail(f"evaluating {len(results.records)} records of {found.dir.path}")
     gc.freeze()  # records and libraries stay: collecting what the evaluation leaves need not look at them
-    results = evaluated(results)
-    give_back()  # what was resampled would stay beside the figures
-    from bertft_core.report.report_seal import seal_report
-    from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
+    with second_process(allowed=usable_cores() > 1):
+        results = evaluated(results)
+        give_back()  # what was resampled would stay beside the figures
+        from bertft_core.report.report_seal import seal_report
+        from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
 
-    write_record(found.dir.summary_path, results.summary)
-    path = write_report(results, paper=paper)
+        write_record(found.dir.summary_path, results.summary)
+        path = write_report(results, paper=paper)
     seal_report(results)
     return path

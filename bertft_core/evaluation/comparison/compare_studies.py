@@ -1,6 +1,7 @@
 """Every pair of arms compared, within one study or across studies, from stored predictions; nothing is trained."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
 from bertft_core.config.split_designs import SplitDesign
@@ -13,14 +14,17 @@ from bertft_core.evaluation.comparison.study_components import components
 from bertft_core.metrics import METRICS
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
 from bertft_core.seeds import derive_seed
+from bertft_core.statistics.blas_threads import one_blas_thread
 from bertft_core.statistics.kept_draws import forget_draws
 from bertft_core.statistics.mean_tests import holm
 from bertft_core.storage.study_results import StudyResults
+from bertft_core.two_processes import in_two_processes
 
 FEW_SEEDS = 5
 """With up to so many seeds no test can detect that scores are not normal."""
 
 
+@one_blas_thread()
 def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest) -> Comparison:
     """Compare every pair on the headline metric and on the others of its split. Raises `UserError` for an impossible request.
 
@@ -43,8 +47,12 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
         paired.append(ArmPair(arm, baseline, pair_seeds(arm, baseline), same))
         if not paired[-1].is_scored(plan.key_of(plan.metrics[0])):
             refusals.append(Refusal(reason="scores_missing", arm=arm.name, baseline=baseline.name))
+
+    def of_metric(metric: str) -> list[PairComparison]:
+        return [compare.on(metric, pair) for pair in paired if pair.is_scored(plan.key_of(metric))]
+
     # metric by metric: what is resampled of one is not held for the next
-    pairs = [compare.on(metric, pair) for metric in plan.metrics for pair in paired if pair.is_scored(plan.key_of(metric))]
+    pairs = list(chain.from_iterable(in_two_processes(of_metric, plan.metrics)))
     forget_draws()
     metric, names = plan.metrics[0], tuple(dict.fromkeys(results.study.name for results in studies))
     return Comparison(

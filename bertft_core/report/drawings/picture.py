@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, ParamSpec
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from markupsafe import Markup, escape
 
 from bertft_core.report.drawings.look import FONTS, PAGE, PHONE, Look, palette
+from bertft_core.two_processes import in_two_processes
 
 if TYPE_CHECKING:
     from bertft_core.report.drawings.study_figure import StudyFigure
@@ -39,6 +41,10 @@ class Picture:
         return self.figure(PAGE).svg()
 
     def __html__(self) -> str:
+        return self.html
+
+    @cached_property
+    def html(self) -> Markup:
         """For a page, which shows the drawing that its screen has room for; of one with very many marks only the wide one."""
         if _width(self.svg) <= PHONE.width or len(self.svg) > MOST_FOR_PHONES:
             return self.svg
@@ -59,6 +65,22 @@ def _width(svg: str) -> int:
 def picture(drawing: Callable[P, StudyFigure], *args: P.args, **options: P.kwargs) -> Picture:
     """A call of one of our drawing functions, for later."""
     return Picture(partial(drawing, *args, **options))
+
+
+def draw_ahead(values: Any) -> None:
+    """Draw the pictures that are anywhere among the values of a template, before it lays them out one after the other."""
+    pictures = list({id(found): found for found in _pictures_in(values)}.values())
+    for one, drawn in zip(pictures, in_two_processes(lambda one: (one.svg, one.html), pictures), strict=True):
+        vars(one).update(svg=drawn[0], html=drawn[1])
+
+
+def _pictures_in(values: Any) -> Iterator[Picture]:
+    if isinstance(values, Picture):
+        yield values
+    elif isinstance(values, Mapping):
+        yield from chain.from_iterable(map(_pictures_in, values.values()))
+    elif isinstance(values, list | tuple):
+        yield from chain.from_iterable(map(_pictures_in, values))
 
 
 def file_of(svg: Markup) -> str:
