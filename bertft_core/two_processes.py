@@ -1,11 +1,11 @@
 """Work that a fork of this process shares, where a command has allowed it: two cores do it in half the time.
 
-Both take the next item when they have done the last. What the fork finds comes back pickled; what it has kept in memory besides is
-lost with it. An item on which it fails is done here, and what goes wrong with it is raised here.
+Both take the next item when they have done the last. What the fork finds comes back as text; what it has kept in memory besides
+is lost with it. An item on which it fails is done here, and what goes wrong with it is raised here.
 """
 
+import json
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -36,8 +36,10 @@ def second_process(*, allowed: bool) -> Iterator[None]:
         _is_allowed = before
 
 
-def in_two_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`work` of every item, in their order; results are pickled where a fork has found them."""
+def in_two_processes(
+    work: Callable[[Item], Result], items: Sequence[Item], write: Callable[[Result], str], read: Callable[[str], Result]
+) -> list[Result]:
+    """`work` of every item, in their order; `write` makes text of a result, of which `read` makes the same result again."""
     if not 1 < len(items) <= MOST_ITEMS or not _can_fork():
         return [work(item) for item in items]
     turns, turns_in = os.pipe()
@@ -47,11 +49,11 @@ def in_two_processes(work: Callable[[Item], Result], items: Sequence[Item]) -> l
     os.close(turns_in)
     process = _fork()
     if process == 0:
-        _answer(work, items, turns, answers_in)
+        _answer(lambda item: write(work(item)), items, turns, answers_in)
     os.close(answers_in)
     try:
         found = dict(_done(work, items, turns))
-        found |= _read(answers)
+        found |= {turn: read(text) for turn, text in _read(answers).items()}
     finally:
         os.close(turns)
         os.close(answers)
@@ -81,25 +83,25 @@ def _done(work: Callable[[Item], Result], items: Sequence[Item], turns: int) -> 
         yield place, work(items[place])
 
 
-def _answer(work: Callable[[Item], Result], items: Sequence[Item], turns: int, answers: int) -> NoReturn:
+def _answer(work: Callable[[Item], str], items: Sequence[Item], turns: int, answers: int) -> NoReturn:
     """The whole life of the fork. It says nothing and leaves what its parent has opened as it is."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         found = {}
-        with suppress(Exception):  # the parent does these again, and what was not drawn
-            for place, result in _done(work, items, turns):
-                found[place] = result
-        with os.fdopen(answers, "wb") as file:
-            pickle.dump(found, file, pickle.HIGHEST_PROTOCOL)
+        with suppress(Exception):  # the parent does this one again, and what is not drawn
+            for turn, text in _done(work, items, turns):
+                found[turn] = text
+        with os.fdopen(answers, "w", encoding="utf-8") as file:
+            json.dump(found, file)
     finally:
         os._exit(0)
 
 
-def _read(answers: int) -> dict[int, Result]:
+def _read(answers: int) -> dict[int, str]:
     """What the fork has found; nothing where it died."""
-    with os.fdopen(answers, "rb", closefd=False) as file:
+    with os.fdopen(answers, encoding="utf-8", closefd=False) as file:
         content = file.read()
-    with suppress(EOFError, pickle.UnpicklingError):
-        found: dict[int, Result] = pickle.loads(content)
-        return found
-    return {}
+    try:
+        return {int(turn): text for turn, text in json.loads(content).items()}
+    except ValueError:
+        return {}

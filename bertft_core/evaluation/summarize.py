@@ -52,7 +52,8 @@ def summarize(results: StudyResults) -> StudySummary:
     study, card = results.study, results.card
     split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
     key = f"{checkpoint}/{split}/{metric}"
-    arms = tuple(in_two_processes(lambda arm: _arm(results, arm, key), list(study.arms)))
+    names, write, read = list(study.arms), ArmSummary.model_dump_json, ArmSummary.model_validate_json
+    arms = tuple(in_two_processes(lambda arm: _arm(results, arm, key), names, write, read))
     level, compared = interval_level(study), () if study.is_selected else arms
     constant_score = majority_scores(card, split).get(metric)
     gains = [gain_over_majority(arm, key, constant_score, level) for arm in compared if constant_score is not None]

@@ -8,9 +8,14 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from numpy._core import _multiarray_umath
+import numpy as np
 
-NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_", "openblas_{}_num_threads")
+NAMES = (
+    "scipy_openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+)
 """How OpenBLAS is built into numpy: as in its wheels, or as systems have it."""
 
 
@@ -33,7 +38,7 @@ def one_blas_thread() -> Iterator[None]:
 def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """What tells and what sets the number of threads; they are found in the libraries that numpy has loaded."""
     with suppress(OSError):
-        numpy = ctypes.CDLL(_multiarray_umath.__file__)
+        numpy = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
         for name in NAMES:
             with suppress(AttributeError):
                 return getattr(numpy, name.format("get")), getattr(numpy, name.format("set"))

@@ -191,10 +191,15 @@ def _on_examples(
     """
     n_resamples, n = first[1].shape
     means, both, variances = np.empty(n_resamples), np.empty(n_resamples), np.empty((1 if paired else 2, n_resamples))
+    weighed = [np.empty((0, 0)), np.empty((0, 0))]
     for rows in row_blocks(n_resamples, max(n, second[1].shape[1])):
         a, b = (arm.block(rows) for arm, _ in (first, second))
         means[rows] = a.mean(axis=1) - b.mean(axis=1)
-        both[rows] = (first[1][rows] * a).sum(axis=1) - (second[1][rows] * b).sum(axis=1)
+        if weighed[0].shape[0] != len(a):  # all blocks but the last are of one size
+            weighed = [np.empty(a.shape), np.empty(b.shape)]
+        np.multiply(first[1][rows], a, out=weighed[0])
+        np.multiply(second[1][rows], b, out=weighed[1])
+        both[rows] = weighed[0].sum(axis=1) - weighed[1].sum(axis=1)
         if cells is None:
             variances[:, rows] = [np.var(scores, axis=1, ddof=1) for scores in ([a - b] if paired else [a, b])]
     if cells is not None:

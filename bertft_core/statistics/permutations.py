@@ -84,9 +84,11 @@ def _all_signs(n: int) -> Floats:
 @kept_draws(2)
 def _sampled_signs(n: int, permutation_seed: int) -> NDArray[np.int8]:
     """[N_SAMPLED, n]; cached, because all pairs of a study flip the same signs, with and without differences of 0."""
-    rng, signs = np.random.default_rng(permutation_seed), np.empty((N_SAMPLED, n), dtype=np.int8)
+    bits, signs = np.random.default_rng(permutation_seed).bit_generator, np.empty((N_SAMPLED, n), dtype=np.int8)
     for rows in row_blocks(N_SAMPLED, n):
-        drawn = rng.integers(0, 2**32, size=(rows.stop - rows.start, n), dtype=np.uint32)
+        size = (rows.stop - rows.start) * n
+        # the halves of 64 bits are what `Generator.integers` gives of all uint32, in a third of the time
+        drawn = bits.random_raw(-(-size // 2)).astype("<u8", copy=False).view("<u4")[:size].reshape(-1, n)
         signs[rows] = drawn >> 31  # the bit that decides between two numbers
     signs *= 2
     signs -= 1

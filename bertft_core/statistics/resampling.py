@@ -147,7 +147,7 @@ class Draws(NamedTuple):
     def block(self, rows: slice) -> NDArray[np.float64]:
         """Some resamples of these seeds [rows, seeds]."""
         assert self.resampled is not None
-        return self.resampled[rows] if self.columns is None else self.resampled[rows][:, self.columns]
+        return self.resampled[rows] if self.columns is None else self.resampled.T[self.columns, rows].T
 
 
 def resample_examples(arms: Sequence[Resamplable], bootstrap_seed: int, n_resamples: int = N_RESAMPLES) -> list[Draws]:

@@ -93,6 +93,7 @@ def rebuild_report(found: StudyOnDisk, *, paper: bool = False) -> Path:
         from bertft_core.report.report_seal import seal_report
         from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
 
+        gc.freeze()  # as above: each drawing leaves thousands of objects
         write_record(found.dir.summary_path, results.summary)
         path = write_report(results, paper=paper)
     seal_report(results)

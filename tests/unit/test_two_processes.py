@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -27,9 +28,14 @@ def by_whom(item: int) -> tuple[int, int]:
     return item, os.getpid()
 
 
+def as_pair(text: str) -> tuple[int, int]:
+    item, process = json.loads(text)
+    return item, process
+
+
 def test_results_of_both_processes_are_in_the_order_of_the_items():
     with second_process(allowed=True):
-        found = in_two_processes(by_whom, ITEMS)
+        found = in_two_processes(by_whom, ITEMS, json.dumps, as_pair)
     assert [item for item, _ in found] == ITEMS
     assert len({process for _, process in found}) == 2
     with pytest.raises(ChildProcessError):  # none is left behind
@@ -37,13 +43,13 @@ def test_results_of_both_processes_are_in_the_order_of_the_items():
 
 
 def test_without_leave_or_beside_another_thread_nothing_is_forked():
-    assert in_two_processes(by_whom, ITEMS) == [(item, HERE) for item in ITEMS]
+    assert in_two_processes(by_whom, ITEMS, json.dumps, as_pair) == [(item, HERE) for item in ITEMS]
     go_on = threading.Event()
     other = threading.Thread(target=go_on.wait, daemon=True)
     other.start()
     try:
         with second_process(allowed=True):
-            assert in_two_processes(by_whom, ITEMS) == [(item, HERE) for item in ITEMS]
+            assert in_two_processes(by_whom, ITEMS, json.dumps, as_pair) == [(item, HERE) for item in ITEMS]
     finally:
         go_on.set()
         other.join()
@@ -71,12 +77,12 @@ def cannot_be_sent(item: int) -> Callable[[], int]:
 @pytest.mark.parametrize("work", [kills_the_fork, raises_in_the_fork])
 def test_what_the_fork_leaves_undone_is_done_here(work):
     with second_process(allowed=True):
-        assert in_two_processes(work, ITEMS) == ITEMS
+        assert in_two_processes(work, ITEMS, json.dumps, json.loads) == ITEMS
 
 
 def test_what_cannot_be_sent_is_done_here():
     with second_process(allowed=True):
-        assert [found() for found in in_two_processes(cannot_be_sent, ITEMS)] == ITEMS
+        assert [found() for found in in_two_processes(cannot_be_sent, ITEMS, json.dumps, json.loads)] == ITEMS
 
 
 def test_an_error_is_raised_here():
@@ -87,7 +93,7 @@ def test_an_error_is_raised_here():
         return item
 
     with second_process(allowed=True), pytest.raises(ValueError, match="five"):
-        in_two_processes(fails, ITEMS)
+        in_two_processes(fails, ITEMS, json.dumps, json.loads)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 

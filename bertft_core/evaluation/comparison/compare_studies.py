@@ -1,7 +1,8 @@
 """Every pair of arms compared, within one study or across studies, from stored predictions; nothing is trained."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+
+from pydantic import TypeAdapter
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
 from bertft_core.config.split_designs import SplitDesign
@@ -20,6 +21,7 @@ from bertft_core.statistics.mean_tests import holm
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.two_processes import in_two_processes
 
+PAIRS = TypeAdapter(list[PairComparison])
 FEW_SEEDS = 5
 """With up to so many seeds no test can detect that scores are not normal."""
 
@@ -52,7 +54,8 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
         return [compare.on(metric, pair) for pair in paired if pair.is_scored(plan.key_of(metric))]
 
     # metric by metric: what is resampled of one is not held for the next
-    pairs = list(chain.from_iterable(in_two_processes(of_metric, plan.metrics)))
+    of_metrics = in_two_processes(of_metric, plan.metrics, _as_text, PAIRS.validate_json)
+    pairs = [pair for found in of_metrics for pair in found]
     forget_draws()
     metric, names = plan.metrics[0], tuple(dict.fromkeys(results.study.name for results in studies))
     return Comparison(
@@ -71,6 +74,10 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
         refused=tuple(refusals),
         notes=tuple(_notes(plan, pairs, samples.notes)),
     )
+
+
+def _as_text(pairs: list[PairComparison]) -> str:
+    return PAIRS.dump_json(pairs).decode()
 
 
 def corrected(pairs: Sequence[PairComparison], level: float) -> tuple[PairComparison, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -70,8 +71,9 @@ def picture(drawing: Callable[P, StudyFigure], *args: P.args, **options: P.kwarg
 def draw_ahead(values: Any) -> None:
     """Draw the pictures that are anywhere among the values of a template, before it lays them out one after the other."""
     pictures = list({id(found): found for found in _pictures_in(values)}.values())
-    for one, drawn in zip(pictures, in_two_processes(lambda one: (one.svg, one.html), pictures), strict=True):
-        vars(one).update(svg=drawn[0], html=drawn[1])
+    drawn = in_two_processes(lambda one: [one.svg, one.html], pictures, json.dumps, json.loads)
+    for one, (svg, page) in zip(pictures, drawn, strict=True):
+        vars(one).update(svg=Markup(svg), html=Markup(page))
 
 
 def _pictures_in(values: Any) -> Iterator[Picture]:

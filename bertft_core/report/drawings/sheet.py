@@ -132,19 +132,21 @@ class Sheet:
         of: Transform | None = None,
     ) -> None:
         """A line through all points."""
-        (found,) = self.axes.plot(
+        from matplotlib.lines import Line2D
+
+        found = Line2D(
             x,
             y,
             color=(palette()[colour], opacity),
             linewidth=self.sized(width),
-            linestyle=dash if isinstance(dash, str) else (0, [self.sized(each) for each in dash[1]]),
+            linestyle="solid" if dash == "solid" else (0, [self.sized(each) for each in dash[1]]),
             solid_capstyle="round" if round_ends else "butt",
             dash_capstyle="round" if round_ends or dash == DASHES[2] else "butt",
             zorder=zorder,
             clip_on=False,
             transform=of or self.axes.transData,
         )
-        self.named(found, css, [title])
+        self.named(self.axes.add_artist(found), css, [title])  # limits are given: `plot` would look for them at every line
 
     def lines(
         self, runs: Sequence[Sequence[Point]], colour: str, width: float, css: str, titles: Sequence[str], *, dash: Any
@@ -166,13 +168,12 @@ class Sheet:
         """A plus of this size."""
         from matplotlib.markers import MarkerStyle
 
-        plus = MarkerStyle("+", capstyle="round")
         (found,) = self.axes.plot(
             [at[0]],
             [at[1]],
             color=palette()[colour],
             linestyle="none",
-            marker=plus,
+            marker=MarkerStyle("+", capstyle="round"),
             markersize=self.sized(units),
             markeredgewidth=self.sized(width),
             zorder=3.1,
