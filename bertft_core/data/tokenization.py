@@ -3,7 +3,7 @@
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from bertft_core.data.examples import shorten
 from bertft_core.data.reading_progress import has_tokenised
 from bertft_core.data.slow_libraries import need_slow_libraries
 from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
+from bertft_core.data.word_by_word import Input, WordByWord, cuts_at_spaces
 from bertft_core.storage.study_dir import file_sha256
 
 NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})
@@ -115,9 +116,9 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) ->
     ids: list[np.ndarray] = []
     types: list[np.ndarray] = []
     n_tokens: list[int] = []
+    whole = _whole_inputs(tokenizer, len(texts[0]) if texts else 1)
     for chunk in _chunks(texts):
-        whole = _encode_whole(tokenizer, chunk)
-        rows, row_types = [np.array(row.ids, np.int32) for row in whole], [np.array(row.type_ids, np.int8) for row in whole]
+        rows, row_types = map(list, zip(*whole(chunk), strict=True))
         lengths = list(map(len, rows))
         long = [i for i, length in enumerate(lengths) if length > max_length]
         if long:
@@ -170,11 +171,14 @@ def table_of(
 
     `n_unknown` counts the unknown tokens.
     """
+    input_ids = lists(encoded.input_ids)
+    offsets, ids = np.from_dlpack(input_ids.offsets), np.from_dlpack(input_ids.values)
+    n_unknown = np.diff(np.concatenate([[0], np.cumsum(ids == tokenizer.unk_token_id)])[offsets])
     columns = {
         "example_id": pa.array(example_ids, pa.string()),
-        "input_ids": lists(encoded.input_ids),
+        "input_ids": input_ids,
         "n_pieces": pa.array(encoded.n_tokens, pa.int32()),
-        "n_unknown": pa.array([int((row == tokenizer.unk_token_id).sum()) for row in encoded.input_ids], pa.int32()),
+        "n_unknown": pa.array(n_unknown, pa.int32()),
         **more,
     }
     if types:
@@ -184,14 +188,23 @@ def table_of(
     return pa.table(columns).replace_schema_metadata(about)
 
 
-def _encode_whole(tokenizer: Any, texts: Sequence[tuple[str, ...]]) -> list[Any]:
-    """As `_encode`, by the tokenizer behind it, on all cores and without places in the text: `ids` and `type_ids` of each."""
+def _whole_inputs(tokenizer: Any, n_texts: int) -> Callable[[Sequence[tuple[str, ...]]], list[Input]]:
+    """What gives the ids and types of whole texts or pairs, as `_encode`, by the tokenizer behind it, on all cores."""
     backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    backend.encode_special_tokens = tokenizer.split_special_tokens
-    with _on_all_cores():
-        return backend.encode_batch_fast([text[0] if len(text) == 1 else text for text in texts])
+
+    def encode_all(texts: Sequence[Any], special: bool = True) -> Sequence[Any]:
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = tokenizer.split_special_tokens
+        with _on_all_cores():
+            return backend.encode_batch_fast(texts, add_special_tokens=special)  # without places in the text
+
+    if cuts_at_spaces(backend):
+        return WordByWord(encode_all, n_texts)
+    return lambda texts: [
+        (np.array(row.ids, np.int32), np.array(row.type_ids, np.int8))
+        for row in encode_all([text[0] if n_texts == 1 else text for text in texts])
+    ]
 
 
 @contextmanager

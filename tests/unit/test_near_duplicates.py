@@ -7,9 +7,10 @@ import pytest
 
 from bertft_core.config import UserError, parse_study
 from bertft_core.config.data_settings import SplitConfig
-from bertft_core.data import near_duplicates
+from bertft_core.data import near_duplicates, shingles
 from bertft_core.data.near_duplicates import near_blocks, nearest_of, normalised
 from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.shingles import shingle_sets, signatures
 from bertft_core.data.splits import cut_missing
 from tests.helpers.raw_splits import raw
 from tests.helpers.tiny_encoders import tiny_encoder
@@ -96,3 +97,16 @@ def test_keeping_them_together_is_refused_where_nothing_is_cut():
     data = {"source": "bundled", "name": "reviews", "split": {"group": "near_duplicates"}}
     with pytest.raises(UserError, match=r"data\.split\.group: no split is cut"):
         parse_study({"name": "s", "data": data, "arms": {"a": {}}})
+
+
+@pytest.mark.parametrize("n_at_once", [1, 7, 4096])
+def test_signatures_differ_in_no_more_bits_than_the_sets_in_shingles(monkeypatch, n_at_once):
+    texts = [*random_texts(60), "", "abc", "film " * 200, "soup " * 200]
+    monkeypatch.setattr(shingles, "N_AT_ONCE", n_at_once)
+    sets = shingle_sets(texts)
+    assert [len(set(sets.of(i).tolist())) for i in range(len(texts))] == sets.sizes.tolist()
+    marks, members = signatures(sets), [set(sets.of(i).tolist()) for i in range(len(texts))]
+    for i, own in enumerate(members):
+        different = np.array([len(own ^ other) for other in members])
+        bits = np.bitwise_count(marks ^ marks[i]).sum(axis=1)
+        assert ((bits <= different) & (bits % 2 == different % 2)).all()
