@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 KEPT_CHARACTERS = 2_000_000
 """Of the words whose tokens are remembered: about 70 MiB with their tokens."""
 PROBE = "a"
+OF_BERT = {("BertNormalizer", "BertPreTokenizer", "WordPiece", last) for last in ("TemplateProcessing", "BertProcessing")}
+"""The parts of a tokenizer: they are classes of the tokenizers library."""
 
 Encode = Callable[[Sequence[Any], bool], Sequence[Any]]
 """Texts or pairs, and whether special tokens belong to them → `ids`, `type_ids` and `sequence_ids` of each."""
@@ -31,16 +33,9 @@ def cuts_at_spaces(backend: Any) -> bool:
     BERT's normaliser changes a character by itself or with the marks after it, no word of BERT's has a space, and WordPiece looks
     at one word at a time. Only an added token with a space in it could reach over one.
     """
-    from tokenizers import models, normalizers, pre_tokenizers, processors
-
-    parts = (
-        (backend.normalizer, normalizers.BertNormalizer),
-        (backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer),
-        (backend.model, models.WordPiece),
-        (backend.post_processor, (processors.TemplateProcessing, processors.BertProcessing)),
-    )
+    parts = (backend.normalizer, backend.pre_tokenizer, backend.model, backend.post_processor)
     added = backend.get_added_tokens_decoder().values()
-    return all(isinstance(part, kind) for part, kind in parts) and not any(
+    return tuple(type(part).__name__ for part in parts) in OF_BERT and not any(
         token.normalized or any(map(str.isspace, token.content)) for token in added
     )
 
