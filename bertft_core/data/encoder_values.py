@@ -29,9 +29,10 @@ def refuse_bad_values(files: Sequence[Path]) -> None:
                     if not tensor.is_floating_point():
                         continue
                     n_matrices += tensor.ndim > 1
-                    if not torch.isfinite(tensor.float()).all():
+                    ends = torch.stack(tensor.float().aminmax()) if tensor.numel() else tensor  # NaN if any value is
+                    if not torch.isfinite(ends).all():
                         bad.append(name)
-                    elif tensor.ndim > 1 and not tensor.any():
+                    elif tensor.ndim > 1 and not ends.any() and not tensor.any():
                         zeros.append(name)
         except (SafetensorError, OSError) as error:
             raise damaged_weights(path, str(error)) from None
