@@ -3,26 +3,15 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 from filelock import FileLock
 
-from bertft_core.config.base import Frozen
+from bertft_core.data.prepared_damage import CHECKSUMS_FILE, Checksums, find_damage
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.storage.damage import SUFFIX, Damage, Tell, removed
-from bertft_core.storage.study_dir import Damaged, checked_record, file_sha256, problem_of_file, write_record
-
-CHECKSUMS_FILE = "checksums.json"
-TOKENISED_AGAIN = "the data are tokenised again"
-
-
-class Checksums(Frozen):
-    """File of a data folder → its SHA-256."""
-
-    version: int = 1
-    files: dict[str, str]
+from bertft_core.storage.damage import SUFFIX, Tell, removed
+from bertft_core.storage.study_dir import file_sha256, write_record
 
 
 def load_or_make(
@@ -69,31 +58,6 @@ def _open(directory: Path, sizes: Mapping[str, int]) -> dict[str, PreparedSplit]
     except (OSError, pa.ArrowInvalid):
         return None
     return prepared if all(prepared[name].n == n for name, n in sizes.items()) else None
-
-
-def find_damage(directory: Path, names: Mapping[str, int]) -> list[Damage]:
-    """The splits of a folder that differ from their checksums; a folder of an older version has no checksums."""
-    path = directory / CHECKSUMS_FILE
-    try:
-        expected = checked_record(path, Checksums).files
-    except FileNotFoundError:
-        return []
-    except Damaged as error:
-        return [Damage(path, str(error).removeprefix(f"{path}: "), TOKENISED_AGAIN)]
-    found = []
-    for name in names:
-        split = directory / f"{name}.arrow"
-        seen = (split.stat().st_mtime_ns, split.stat().st_size) if split.is_file() else None
-        problem = _problem(split, seen, expected.get(split.name, ""))
-        if problem is not None:
-            found.append(Damage(split, problem, TOKENISED_AGAIN))
-    return found
-
-
-@lru_cache(maxsize=1024)
-def _problem(path: Path, seen: tuple[int, int] | None, sha256: str) -> str | None:
-    """Cached, because a command opens its data several times; `seen` is the file's time and size, which change with it."""
-    return problem_of_file(path, sha256)
 
 
 def _write(directory: Path, tables: Mapping[str, pa.Table]) -> None:

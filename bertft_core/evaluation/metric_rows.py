@@ -10,12 +10,11 @@ from bertft_core.evaluation.run_scores import CHECKPOINTS
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.summary import MetricSummary, Rate, SeedScore, shared_by
 from bertft_core.seeds import derive_seed
-from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
 from bertft_core.statistics.mean_intervals import LEVEL, Interval, bootstrap_intervals, interval_of_mean
 from bertft_core.statistics.proportions import wilson_interval
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import GridCell, Splits
 
 Shared = tuple[GridCell, ...] | Splits
 LEARNED_NOTHING = ("collapsed", "diverged")

@@ -13,7 +13,7 @@ from bertft_core.records.summary import ArmSummary, SeedScore, StudySummary, sha
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
 from bertft_core.statistics.power_law import PowerLaws, fit_power_laws, resampled_means, resampling_interval
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import Splits
 
 MIN_SIZES, MIN_SEEDS = 4, 3
 """A law has three numbers, and an interval over seeds needs a spread."""

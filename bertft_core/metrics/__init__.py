@@ -1,92 +1,20 @@
-"""Scores of predictions: one `TaskMetrics` for each task type. numpy and pyarrow only; imports no torch."""
+"""Scores of predictions: one `TaskMetrics` for each task type. numpy and pyarrow only; imports no torch.
 
-from bertft_core.metrics import (
-    categories,
-    classification,
-    ensembles,
-    label_confidence,
-    masked_lm,
-    multi_label,
-    per_example,
-    prediction_output,
-    question_answering,
-    regression,
-    token_classification,
-)
-from bertft_core.metrics.task_metrics import TaskMetrics
+`METRICS` is loaded when it is first used: commands that only look at results need neither.
+"""
 
-METRICS: dict[str, TaskMetrics] = {
-    "classification": TaskMetrics(
-        compute=classification.compute,
-        majority=classification.majority,
-        constant="the most frequent label",
-        constant_shares="the label shares of the training set",
-        unit="example",
-        statistics=per_example.classification.statistics,
-        right=per_example.classification.right,
-        confusion=classification.confusion,
-        confidence=label_confidence.classification,
-        ensemble=ensembles.classification,
-        categories=categories.classes,
-        output=prediction_output.classification,
-    ),
-    "multi_label": TaskMetrics(
-        compute=multi_label.compute,
-        majority=multi_label.majority,
-        constant="the labels that more than half of the training examples have",
-        constant_shares="the label shares of the training set",
-        unit="example",
-        statistics=per_example.multi_label.statistics,
-        seeds_only=per_example.multi_label.SEEDS_ONLY,
-        right=per_example.multi_label.right,
-        ensemble=ensembles.multi_label,
-        categories=categories.labels_on,
-        output=prediction_output.multi_label,
-    ),
-    "regression": TaskMetrics(
-        compute=regression.compute,
-        majority=regression.majority,
-        constant="the training mean",
-        unit="example",
-        statistics=per_example.regression.statistics,
-        ensemble=ensembles.regression,
-        output=prediction_output.regression,
-    ),
-    "token_classification": TaskMetrics(
-        compute=token_classification.compute,
-        majority=token_classification.majority,
-        constant="the most frequent tag",
-        unit="sentence",
-        statistics=per_example.token_classification.statistics,
-        right=per_example.token_classification.right,
-        confusion=token_classification.confusion,
-        confidence=label_confidence.token_classification,
-        ensemble=ensembles.token_classification,
-        categories=categories.words,
-        output=prediction_output.token_classification,
-    ),
-    "question_answering": TaskMetrics(
-        compute=question_answering.compute,
-        majority=question_answering.majority,
-        constant="no question at all",
-        unit="question",
-        tune=question_answering.tune,
-        statistics=per_example.question_answering.statistics,
-        seeds_only=per_example.question_answering.SEEDS_ONLY,
-        right=per_example.question_answering.right,
-        confusion=question_answering.confusion,
-        ensemble=ensembles.question_answering,
-        categories=categories.questions,
-        output=prediction_output.question_answering,
-    ),
-    "masked_lm": TaskMetrics(
-        compute=masked_lm.compute,
-        majority=masked_lm.majority,
-        constant="the most frequent token",
-        constant_shares="the smoothed token shares of the training set",
-        unit="text",
-        statistics=per_example.masked_lm.statistics,
-        output=prediction_output.masked_lm,
-    ),
-}
-"""Kind of the head → its metrics."""
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bertft_core.metrics.every_task import METRICS
+
+__all__ = ["METRICS"]
+
+
+def __getattr__(name: str) -> Any:
+    """The table of all tasks, loaded when it is first used."""
+    if name != "METRICS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from bertft_core.metrics.every_task import METRICS
+
+    return globals().setdefault(name, METRICS)

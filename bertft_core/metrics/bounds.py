@@ -2,12 +2,11 @@
 
 import math
 
-from bertft_core.metrics.precision_recall import is_share
-
 Bounds = tuple[float, float]
 
 SHARE: Bounds = (0.0, 1.0)
 UNBOUNDED: Bounds = (-math.inf, math.inf)
+SHARES = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
 OTHERS: dict[str, Bounds] = {
     "mcc": (-1.0, 1.0),
     "pearson": (-1.0, 1.0),
@@ -29,3 +28,9 @@ OTHERS: dict[str, Bounds] = {
 def bounds_of(metric: str) -> Bounds:
     """The lowest and the highest value of a metric such as `f1` or `recall/PER`; infinite for one that is not known."""
     return SHARE if is_share(metric) else OTHERS.get(metric, UNBOUNDED)
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric lies between 0 and 1, so that differences of it are given in points (hundredths)."""
+    name = metric.split("/")[0].removeprefix("strict_")
+    return name in SHARES or "f1" in name or name.endswith("exact")

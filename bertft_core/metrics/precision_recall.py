@@ -34,12 +34,3 @@ def averages(hits: Ints, true: Ints, predicted: Ints) -> dict[str, float]:
     """`f1_macro`, the mean over names seen in truth or prediction, and `f1_weighted` by true counts; 0.0 where nothing is."""
     f1, seen = f1_of(hits, true, predicted), (true + predicted) > 0
     return {"f1_macro": float(ratio(f1[seen].sum(), seen.sum())), "f1_weighted": float(ratio((f1 * true).sum(), true.sum()))}
-
-
-SHARES = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
-
-
-def is_share(metric: str) -> bool:
-    """Whether a metric lies between 0 and 1, so that differences of it are given in points (hundredths)."""
-    name = metric.split("/")[0].removeprefix("strict_")
-    return name in SHARES or "f1" in name or name.endswith("exact")

@@ -9,7 +9,6 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.planning.adaptive import n_seeds
 from bertft_core.planning.run_specs import Chosen, plan_repeats, plan_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import Starter, answers, kept, starter
@@ -49,12 +48,20 @@ def decided_arms(study: StudyConfig, chosen: Chosen) -> list[str]:
 
 def planned_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, records: Records) -> list[RunSpec]:
     """The report runs alone."""
-    specs = plan_runs(study, card, chosen, n_seeds(study, card, chosen, records))
+    specs = plan_runs(study, card, chosen, _n_seeds(study, card, chosen, records))
     if not study.is_selected:
         return specs
     go_on = {arm: {one.digest for one in kept_starters(study, specs, arm, records)} for arm in study.arms}
     to_the_end = {"stop_at": None, "kept_of": study.seeds.start}
     return [spec.model_copy(update=to_the_end) if spec.digest in go_on[spec.arm] else spec for spec in specs]
+
+
+def _n_seeds(study: StudyConfig, card: DatasetCard, chosen: Chosen, records: Records) -> int:
+    if study.seeds.until is None:
+        return study.seeds.n_at_first
+    from bertft_core.planning.adaptive import n_seeds  # its intervals load numpy and scipy
+
+    return n_seeds(study, card, chosen, records)
 
 
 def starters(specs: list[RunSpec], arm: str, study: StudyConfig, records: Records) -> list[Starter]:

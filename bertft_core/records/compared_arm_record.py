@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from bertft_core.config.base import Frozen, left_out_if
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import Splits
 
 
 class ComparedArmRecord(Frozen):

@@ -13,8 +13,7 @@ from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_summary import ProbeSummary
 from bertft_core.records.seed_design_records import AdaptiveSeeds, SelectedSeeds
 from bertft_core.records.selection_record import ModelSelection
-from bertft_core.statistics.complete_grid import GridCell
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import GridCell, Splits
 
 
 class MetricSummary(Frozen):

@@ -14,7 +14,7 @@ from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.prose.metric_names import in_print
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
 from bertft_core.statistics.dispersion import sample_sd
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import Splits
 
 MOST_METRICS = 6
 """Columns of a printed table; CSV and JSON hold every metric."""

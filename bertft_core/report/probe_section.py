@@ -14,9 +14,8 @@ from bertft_core.report.drawings.picture import picture
 from bertft_core.report.drawings.seed_points import ArmRow, SeedPoint, seed_plot
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, missing_text, probes_text
-from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.mean_intervals import interval_of_mean
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import GridCell, Splits
 from bertft_core.storage.study_results import StudyResults
 
 Section = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bertft_core.statistics.shared_by_runs import GridCell
+
 EXACT_UP_TO = 12
 """Levels of the shorter side up to which the search is exhaustive."""
-
-GridCell = tuple[int, int]
 
 
 class CompleteGrid(NamedTuple):

@@ -21,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bertft_core.statistics.complete_grid import GridCell, complete_grid
+from bertft_core.statistics.complete_grid import complete_grid
 from bertft_core.statistics.distributions import chdtri
 from bertft_core.statistics.estimated_mean import EstimatedMean
 from bertft_core.statistics.rounding import Floats, rounding_of_squares
+from bertft_core.statistics.shared_by_runs import GridCell
 
 FEWEST_LEVELS = 3
 """Seeds of each kind: two are too few to estimate a variance."""

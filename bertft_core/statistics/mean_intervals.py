@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean
-from bertft_core.statistics.repeated_splits import Splits, split_mean
+from bertft_core.statistics.repeated_splits import split_mean
 from bertft_core.statistics.row_blocks import row_blocks
 from bertft_core.statistics.sequential_intervals import t_half_width
+from bertft_core.statistics.shared_by_runs import GridCell, Splits
 
 LEVEL = 0.95
 N_RESAMPLES = 10_000

@@ -31,12 +31,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, stdtrit
 
-from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
 from bertft_core.statistics.kept_draws import kept_draws
 from bertft_core.statistics.resampling import N_RESAMPLES, Draws
 from bertft_core.statistics.rounding import ROUNDING, Floats
 from bertft_core.statistics.row_blocks import row_blocks
+from bertft_core.statistics.shared_by_runs import GridCell
 
 LEVEL = 0.95
 IN_MEMORY = 1_000_000

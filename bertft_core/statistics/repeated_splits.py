@@ -8,31 +8,13 @@ split are averaged first. For k folds n_test/n_train is 1/(k − 1) (Bouckaert &
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bertft_core.statistics.estimated_mean import EstimatedMean
 from bertft_core.statistics.rounding import Floats, has_spread
-
-
-class Splits(NamedTuple):
-    """Which split each run was trained and tested on."""
-
-    of_run: tuple[int, ...]
-    """Number of the split of each run; of k folds: repeat · k + fold."""
-    test_to_train: float
-    """n_test/n_train, as `mean_test_to_train` computes it."""
-    folds: int | None = None
-    """Of cross-validation; None for random splits and the bootstrap."""
-    repeats: int | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Every fold of every repeat has a run; False without folds."""
-        planned = range((self.folds or 0) * (self.repeats or 0))
-        return len(planned) > 0 and set(self.of_run) == set(planned)
+from bertft_core.statistics.shared_by_runs import Splits
 
 
 def mean_test_to_train(n_test: Sequence[int], n_examples: int) -> float:

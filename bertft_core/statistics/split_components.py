@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bertft_core.statistics.mean_squares import VarianceEstimate
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import Splits
 from bertft_core.statistics.variance_components import nested
 
 

@@ -9,8 +9,9 @@ from typing import Literal
 from scipy.special import fdtrc
 
 from bertft_core.statistics.mean_tests import MeanTest
-from bertft_core.statistics.repeated_splits import Splits, split_mean, split_scores
+from bertft_core.statistics.repeated_splits import split_mean, split_scores
 from bertft_core.statistics.rounding import Scores, differences_of, has_spread, largest_of
+from bertft_core.statistics.shared_by_runs import Splits
 
 SplitTest = Literal["corrected resampled t", "5x2cv F"]
 FOLDS, REPEATS = 2, 5

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple
 
 from bertft_core.storage.file_signatures import Signature, signature_of
 from bertft_core.storage.predictions import read_predictions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BYTES_IN_MEMORY = 96 * 2**20
 """Of tables that are kept: those of 1,000 runs on 3 sets of 1,000 examples. Beyond it those used longest ago are read again."""
@@ -64,6 +65,8 @@ class PredictionFiles:
 
     def _sharing(self, table: pa.Table, name: str) -> tuple[pa.Table, int]:
         """The table with columns of earlier ones where they are equal, and the bytes that it adds to them."""
+        import pyarrow as pa
+
         columns, n_bytes = [], BYTES_OF_TABLE
         for title, column in zip(table.column_names, table.columns, strict=True):
             earlier = self._columns.get((name, title))

@@ -3,13 +3,16 @@
 One row for each example, in the order of the data; the columns are those of the head's kind (`bertft_core/metrics`).
 """
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from bertft_core.storage.study_dir import write_atomically
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CONFIDENCES_FILE = "predictions/confidences.parquet"
 """In a run's folder: how likely it found the true label of each example at every evaluation; of older runs there is none.
@@ -20,6 +23,8 @@ CONFIDENCES_FILE = "predictions/confidences.parquet"
 
 def write_predictions(path: Path, predictions: pa.Table) -> None:
     """Write the table atomically; the same values give the same bytes."""
+    import pyarrow.parquet as pq  # slow, for commands that read no predictions
+
     buffer = io.BytesIO()
     pq.write_table(predictions, buffer, compression="zstd")
     write_atomically(path, buffer.getvalue())
@@ -27,6 +32,9 @@ def write_predictions(path: Path, predictions: pa.Table) -> None:
 
 def read_predictions(path: Path) -> pa.Table:
     """Read what `write_predictions` wrote. Raises `FileNotFoundError`, or `ValueError` for a file that is something else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} holds no predictions: it is not a file")
     try:

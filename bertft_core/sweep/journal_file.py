@@ -13,6 +13,12 @@ from bertft_core.storage.study_dir import read_record, write_record
 
 FROM_RECORDS = "the search is rebuilt from the records of its runs, none of which is trained twice"
 
+BEGAN, ENTERED, CHANGED = 0, 4, 6
+"""Optuna's numbers of entries: a study, a trial, and a trial's state."""
+KNOWN = range(10)
+DELETED, RUNNING, ENDED = 1, 0, (1, 2, 3)
+"""The entry that deletes a study; states of a trial."""
+
 
 class Seal(Frozen):
     """What was written of a journal."""
@@ -55,6 +61,31 @@ def _is_entry(line: bytes) -> bool:
         return isinstance(json.loads(line)["op_code"], int)
     except (ValueError, RecursionError, TypeError, LookupError):
         return False
+
+
+def may_have_running(path: Path) -> bool:
+    """False where no trial of a journal is running; where True, or this file is not as we write it, Optuna must be asked.
+
+    To import Optuna takes half of what a command needs that only looks.
+    """
+    states: list[int] = []
+    try:
+        first, *others = map(json.loads, path.read_bytes().splitlines())
+        if first["op_code"] != BEGAN:
+            return True
+        for entry in others:
+            kind = entry["op_code"]
+            if kind not in KNOWN or kind == DELETED or entry.get("study_id", 0) != 0:
+                return True
+            if kind == BEGAN and entry["study_name"] != first["study_name"]:  # each opening enters the name again
+                return True
+            if kind == ENTERED:
+                states.append(entry.get("state", RUNNING))
+            elif kind == CHANGED and states[entry["trial_id"]] not in ENDED:
+                states[entry["trial_id"]] = entry["state"]
+    except (OSError, ValueError, RecursionError, TypeError, LookupError, AttributeError):
+        return True
+    return RUNNING in states
 
 
 def repair_file(path: Path) -> None:

@@ -7,8 +7,8 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.config.head_settings import EXTRA_PARTS, part_file
-from bertft_core.data.arrow_storage import TOKENISED_AGAIN, find_damage
 from bertft_core.data.encoder_config import FILE, settings_digest
+from bertft_core.data.prepared_damage import TOKENISED_AGAIN, find_damage
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.replayed_texts import SPLIT, texts_dir
 from bertft_core.records import Environment, RunRecord, RunSpec

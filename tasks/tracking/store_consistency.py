@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import without_password
-from bertft_core.data.arrow_storage import find_damage as find_damaged_data
+from bertft_core.data.prepared_damage import find_damage as find_damaged_data
 from bertft_core.records import DatasetCard
 from bertft_core.report.prose.grammar import several
 from bertft_core.storage.damage import Damage, damage_of, damaged_models, find_damage
 from bertft_core.storage.study_dir import StudyDir
-from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
+from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, may_have_running, problem_of, seal_path
 from tasks.process_identity import owner_in
 from tasks.tracking.store_files import (
     MLFLOW_STATUS,
@@ -139,6 +139,8 @@ def is_left_flow_run(run: TrackedRun) -> bool:
 
 def _of_optuna(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
     for arm, path in journals(study_dir):
+        if not may_have_running(path):
+            continue
         from bertft_core.sweep.trial_journal import states_of  # imports Optuna
 
         n_running = states_of(path, f"{study.name}/{arm}")["running"]

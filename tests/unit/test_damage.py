@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_damage import find_damage as find_damaged_data
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import Verification
 from bertft_core.storage.damage import find_damage, refuse_damage, refuse_damaged_model, repair, set_aside
 from bertft_core.storage.study_dir import StudyDir, file_sha256, write_record, write_verification
-from bertft_core.sweep.journal_file import problem_of, seal_path
+from bertft_core.sweep.journal_file import may_have_running, problem_of, seal_path
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
 from tasks.stored_runs import is_reusable
 from tasks.tracking.store_consistency import damages
@@ -254,13 +254,37 @@ def test_trials_of_a_dead_process_wait_and_are_taken_up_again_once(tmp_path):
     path = half_done(tmp_path / "search")
     name = make_search(tmp_path / "search").journal.name
     assert states_of(path, name)["running"] == 4
+    assert may_have_running(path)
     assert let_wait(path, name) == 4
     assert let_wait(path, name) == 0
     assert (states_of(path, name)["running"], states_of(path, name)["waiting"]) == (0, 4)
+    assert not may_have_running(path)
     search = make_search(tmp_path / "search", tell=pytest.fail)
     assert isinstance(search.journal, TrialJournal)
+    assert may_have_running(path), "those that waited run again"
     assert rows(finish(search)) == whole
+    assert not may_have_running(path)
     assert states_of(path, "another search") == {}
+
+
+def test_a_journal_is_read_without_optuna_as_optuna_reads_it_at_every_line(tmp_path):
+    search = make_search(tmp_path / "search")
+    finish(search)
+    path, part, name = tmp_path / "search" / "journal.log", tmp_path / "journal.log", search.journal.name
+    lines, found = path.read_bytes().splitlines(keepends=True), []
+    for n in range(1, len(lines) + 1):
+        part.write_bytes(b"".join(lines[:n]))
+        found.append(states_of(part, name)["running"] > 0)
+        assert may_have_running(part) is found[-1]
+    assert len(set(found)) == 2
+
+
+@pytest.mark.parametrize("line", [b"", b"no entry\n", b'{"op_code": 1, "study_id": 0}\n', b'{"op_code": 99}\n'])
+def test_optuna_is_asked_about_a_journal_that_is_not_as_it_is_written(tmp_path, line):
+    finish(make_search(tmp_path))
+    path = tmp_path / "journal.log"
+    path.write_bytes(path.read_bytes() + line if line else b"")
+    assert may_have_running(path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from bertft_core.config import UserError
 from bertft_core.config.base import Frozen
-from bertft_core.data.arrow_storage import Checksums
+from bertft_core.data.prepared_damage import Checksums
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records.encoder_proof import EncoderProof

@@ -9,8 +9,9 @@ from scipy import stats
 from bertft_core.statistics.mean_intervals import interval_of_mean, t_interval
 from bertft_core.statistics.multi_bootstrap import multi_bootstrap
 from bertft_core.statistics.pooled_bootstrap import in_repeats, pooled_bootstrap
-from bertft_core.statistics.repeated_splits import Splits, mean_test_to_train, split_mean, split_scores
+from bertft_core.statistics.repeated_splits import mean_test_to_train, split_mean, split_scores
 from bertft_core.statistics.resampling import Draws, resample_examples
+from bertft_core.statistics.shared_by_runs import Splits
 from bertft_core.statistics.split_components import split_components
 from bertft_core.statistics.split_tests import MeanTest, corrected_t, deciding, fitting_tests, five_by_two_f, split_tests
 from bertft_core.statistics.variance_components import nested

@@ -17,8 +17,9 @@ from bertft_core.statistics.mean_intervals import interval_of_mean, t_interval
 from bertft_core.statistics.mean_tests import MeanTest, paired_t
 from bertft_core.statistics.multi_bootstrap import multi_bootstrap
 from bertft_core.statistics.pooled_bootstrap import pooled_bootstrap
-from bertft_core.statistics.repeated_splits import Splits, mean_test_to_train, split_mean
+from bertft_core.statistics.repeated_splits import mean_test_to_train, split_mean
 from bertft_core.statistics.resampling import Additive, Floats, resample_examples
+from bertft_core.statistics.shared_by_runs import Splits
 from bertft_core.statistics.split_components import split_components
 from bertft_core.statistics.split_tests import corrected_t, deciding, five_by_two_f, split_tests
 from tests.helpers.cross_validated_arms import Learner, cross_validated, resampled_splits

@@ -33,7 +33,8 @@ from bertft_core.report.prose import (
 )
 from bertft_core.report.seeds_text import seeds_text
 from bertft_core.report.text_table import result_table
-from bertft_core.statistics.repeated_splits import Splits, split_mean
+from bertft_core.statistics.repeated_splits import split_mean
+from bertft_core.statistics.shared_by_runs import Splits
 from bertft_core.statistics.split_tests import corrected_t, five_by_two_f
 from bertft_core.storage.predictions import read_predictions
 from tests.helpers.drawn_studies import drawn_results

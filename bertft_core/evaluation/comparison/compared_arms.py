@@ -10,8 +10,8 @@ from bertft_core.records.compared_arm_record import ComparedArmRecord
 from bertft_core.records.comparison_record import Refusal
 from bertft_core.records.ranking import SCORED
 from bertft_core.records.summary import ArmSummary, SeedScore, scores_by_index, shared_by
-from bertft_core.statistics.repeated_splits import Splits
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
+from bertft_core.statistics.shared_by_runs import Splits
 from bertft_core.storage.study_results import StudyResults
 
 SeedTriple = tuple[int, int, int]

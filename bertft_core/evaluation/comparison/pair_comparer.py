@@ -14,7 +14,7 @@ from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.evaluation.comparison.split_pairs import Pooled, estimate_on_splits, splits_of
 from bertft_core.records.comparison_record import PairComparison
 from bertft_core.records.summary import cells_of
-from bertft_core.statistics.repeated_splits import Splits
+from bertft_core.statistics.shared_by_runs import Splits
 
 Side = tuple[ComparedArm, tuple[int, ...]]
 """An arm and its compared seeds."""

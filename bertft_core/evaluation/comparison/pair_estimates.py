@@ -16,10 +16,10 @@ from bertft_core.records.comparison_record import (
 )
 from bertft_core.statistics import disagreement
 from bertft_core.statistics import multi_bootstrap as mb
-from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean
 from bertft_core.statistics.resampling import Draws
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
+from bertft_core.statistics.shared_by_runs import GridCell
 
 UNTESTED: dict[str, Any] = {
     "crossed": True, "p_value": None, "p_of": None, "p_many_seeds": None, "tests": (), "stability": (), "aso": None

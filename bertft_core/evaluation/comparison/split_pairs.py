@@ -12,8 +12,9 @@ from bertft_core.evaluation.comparison.seed_tests import Floats, SeedTestSetting
 from bertft_core.records.comparison_record import Disagreement, IntervalEstimate, NamedTest, SplitSample, SplitTest
 from bertft_core.records.summary import shared_by
 from bertft_core.statistics import disagreement
-from bertft_core.statistics.repeated_splits import Splits, split_mean
+from bertft_core.statistics.repeated_splits import split_mean
 from bertft_core.statistics.rounding import largest_of
+from bertft_core.statistics.shared_by_runs import Splits
 from bertft_core.statistics.split_tests import deciding, split_tests
 
 

@@ -8,7 +8,7 @@ from bertft_core.evaluation.diagnosis.data_problems import larger_split
 from bertft_core.evaluation.diagnosis.findings import DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.hint_overrides import n_seeds, of_training, rounded, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import planned_steps, row_of, training_of, usual_rates
-from bertft_core.metrics.precision_recall import is_share
+from bertft_core.metrics.bounds import is_share
 from bertft_core.records.comparison_record import PairComparison
 from bertft_core.storage.study_results import StudyResults
 

@@ -10,9 +10,10 @@ from bertft_core.records.insight_records import Component, VarianceComponents
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.summary import shared_by
 from bertft_core.seeds import derive_seed
-from bertft_core.statistics.complete_grid import CompleteGrid, GridCell, complete_grid
+from bertft_core.statistics.complete_grid import CompleteGrid, complete_grid
 from bertft_core.statistics.mean_squares import VarianceEstimate
-from bertft_core.statistics.repeated_splits import Splits, split_mean
+from bertft_core.statistics.repeated_splits import split_mean
+from bertft_core.statistics.shared_by_runs import GridCell, Splits
 from bertft_core.statistics.split_components import split_components
 from bertft_core.statistics.variance_components import crossed, level_range, range_p
 from bertft_core.storage.study_results import StudyResults

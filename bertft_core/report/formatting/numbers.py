@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from bertft_core.metrics.precision_recall import is_share
+from bertft_core.metrics.bounds import is_share
 
 ABSENT = "–"
 MOST_DECIMALS = 12
