@@ -16,15 +16,15 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.processes import child_environment
 from bertft_core.storage.study_dir import write_record
-from flows.cli.lab import running_service, supervisor
+from flows.cli.lab import running_service, server_commands, supervisor
 from flows.cli.lab.credentials import LOGIN, PASSWORD, credentials_of, read_credentials
-from flows.cli.lab.databases import lab_url
+from flows.cli.lab.databases import expect_databases, lab_url
 from flows.cli.lab.deployments import CREATE, DEPLOY, DEPLOYMENTS, NOTIFY, deploy
 from flows.cli.lab.lab_dir import Lab, LabDir
 from flows.cli.lab.lab_settings import lab_of
 from flows.cli.lab.running_service import RunningService
 from flows.cli.lab.server_commands import down_command, status_command
-from flows.cli.lab.services import Service, client_environment, mlflow_server, prefect_server, worker
+from flows.cli.lab.services import MLFLOW, WORKER, Service, client_environment, mlflow_server, prefect_server, worker
 from tests.helpers.markdown import ROOT
 from tests.helpers.waiting import until
 
@@ -91,6 +91,15 @@ def test_the_own_postgresql_has_no_password_and_no_port(lab_dir):
     assert (url.host, url.port, url.password, url.query["host"]) == (None, None, None, str(lab_dir.postgres_dir))
 
 
+def test_a_postgresql_that_does_not_run_is_named_with_the_reason_and_not_with_the_question_after_it(lab_dir):
+    pytest.importorskip("psycopg2")
+    lab_dir.postgres_dir.mkdir()
+    with pytest.raises(UserError, match="PostgreSQL does not answer") as error:
+        expect_databases(lab_url(lab_dir.postgres_dir, None))
+    assert "No such file or directory" in str(error.value)
+    assert "Is the server running" not in str(error.value)
+
+
 def test_the_deployments_are_those_of_the_repository():
     assert DEPLOYMENTS.resolve() == ROOT / "prefect.yaml"
 
@@ -130,6 +139,48 @@ def test_a_service_that_ends_is_started_again_and_a_stopped_one_leaves_nothing(l
     running.stop()
     assert not second.is_running()
     assert running.ended
+
+
+@pytest.mark.parametrize(("name", "goes_on"), [(MLFLOW, False), (WORKER, True)])
+def test_what_a_killed_server_has_left_ends_before_it_is_started_again_and_a_study_goes_on(lab_dir, monkeypatch, name, goes_on):
+    """MLflow's web server would keep the port, so that no next one starts."""
+    monkeypatch.setattr(running_service, "LONGEST_PAUSE_SECONDS", 0.2)
+    command = ["sh", "-c", "sleep 600 & echo $!; wait"]
+    running = RunningService(Service(name, "flows.cli.child_process", command, child_environment()), lab_dir)
+    running.start()
+    left = until(lambda: [each for child in _children(running) for each in child.children()])[0]
+    left.parent().kill()
+    until(running.started_again)
+    if goes_on:
+        assert left.status() == psutil.STATUS_SLEEPING
+        left.kill()
+    until(lambda: _has_ended(left))
+    running.stop()
+
+
+def test_a_lab_that_is_stopped_leaves_nothing_of_a_service_that_had_ended(lab_dir):
+    command = ["sh", "-c", "sleep 600 & echo $!; wait"]
+    running = RunningService(Service(WORKER, "flows.cli.child_process", command, child_environment()), lab_dir)
+    running.start()
+    left = until(lambda: [each for child in _children(running) for each in child.children()])[0]
+    left.parent().kill()
+    until(lambda: running.ended)
+    running.stop()
+    until(lambda: _has_ended(left))
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Its parent, which has ended too, may not have taken note yet."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("chosen", [{}, {"port": 4200}, {"host": "127.0.0.1", "artifacts": "kept"}])
+def test_a_lab_that_runs_is_looked_at_when_it_is_started_with_the_options_it_has(lab_dir, monkeypatch, capsys, chosen):
+    write_record(lab_dir.lab_path, lab_of(lab_dir, NOTHING | {"artifacts": "kept"}))
+    monkeypatch.setattr(LabDir, "runs", True)
+    monkeypatch.setattr(server_commands, "status_command", lambda home: 0)
+    assert server_commands.up_command(lab_dir.home, NOTHING | chosen) == 0
+    assert "runs already" in capsys.readouterr().out
 
 
 class Seen(psutil.Process):

@@ -91,8 +91,14 @@ def missing_drivers(error: Exception) -> UserError:
     )
 
 
+def _reason(text: str) -> str:
+    """The last try's reason; libpq's questions after it ("Is the server running locally?") begin with a tab."""
+    lines = text.strip().splitlines()
+    return without_password(next((line for line in reversed(lines) if not line.startswith("\t")), lines[-1]))
+
+
 def _refused(url: URL, error: OperationalError) -> UserError:
-    reason = without_password(str(error.orig).strip().splitlines()[-1]) if error.orig else shown(error)
+    reason = _reason(str(error.orig)) if error.orig else shown(error)
     where = url.render_as_string(hide_password=True)
     if "authentication failed" in reason or "no password supplied" in reason:
         return UserError(

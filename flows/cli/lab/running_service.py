@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import psutil
 from bertft_core.config import UserError
 from bertft_core.processes import Child, ChildLog, how_it_ended
 from flows.cli.lab.lab_dir import LabDir
-from flows.cli.lab.services import Service
+from flows.cli.lab.services import WORKER, Service
 
 STOP_SECONDS = 20.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -53,6 +55,8 @@ class RunningService:
         if not self.ended:
             return False
         if not self._due:
+            if self.name != WORKER:  # a study that it has started goes on
+                self._end_rest()
             self._pause = 1.0 if now - self._started > STEADY_SECONDS else min(2 * self._pause, LONGEST_PAUSE_SECONDS)
             self._due = now + self._pause
         if now < self._due:
@@ -66,6 +70,8 @@ class RunningService:
         """End its process and everything below it, a study that a worker runs too; that one resumes when it is started again."""
         if self._process is None:
             return
+        if self.ended:
+            self._end_rest()
         below = _below(self._process.pid)
         if self._before_end is not None:
             self._before_end()
@@ -83,6 +89,15 @@ class RunningService:
         for process in psutil.wait_procs(left, timeout=STOP_SECONDS)[1]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+    def _end_rest(self) -> None:
+        """End what its process has left behind, such as MLflow's web server, which would keep the port from the next one.
+
+        All of it is in the process group that was made for it.
+        """
+        if self._process is not None:
+            with suppress(ProcessLookupError):  # nothing is left
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def failure(self, found: str) -> UserError:
         """What to say of a service that does not start."""

@@ -31,6 +31,7 @@ def up_command(home: Path | None, chosen: dict[str, str | int | None]) -> int:
     """Start the lab of the home and return when all of it answers; it goes on by itself. Ctrl-C meanwhile stops it again."""
     lab_dir = LabDir(made_home(home_dir(home)))
     if lab_dir.runs:
+        _refuse_others(lab_dir, chosen)
         say(f"the lab of {lab_dir.home} runs already")
         return status_command(home)
     lab = lab_of(lab_dir, chosen)
@@ -46,6 +47,20 @@ def up_command(home: Path | None, chosen: dict[str, str | int | None]) -> int:
         raise
     _say_how_to_use(lab, lab_dir)
     return 0
+
+
+def _refuse_others(lab_dir: LabDir, chosen: dict[str, str | int | None]) -> None:
+    """Raise `UserError` where the lab that runs was started with other options."""
+    lab, wanted = lab_dir.lab(), lab_of(lab_dir, chosen)
+    others = [name for name, value in chosen.items() if value is not None and getattr(lab, name, None) != getattr(wanted, name)]
+    if others:
+        raise UserError(
+            "the lab runs already, with other options",
+            code="server.other-options",
+            found=", ".join(f"--{name} {getattr(lab, name, None) or '(its own)'}" for name in others),
+            expected=", ".join(f"--{name} {getattr(wanted, name)}" for name in others),
+            hint="stop it (bertft server down), then start it with these options",
+        )
 
 
 def _check(lab: Lab, lab_dir: LabDir) -> None:

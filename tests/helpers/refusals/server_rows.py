@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from bertft_core.config import UserError
+from bertft_core.storage.study_dir import write_record
 from flows.cli.lab import databases, deployments, postgres, server_commands
 from flows.cli.lab.credentials import read_credentials
 from flows.cli.lab.lab_dir import Lab, LabDir, LabState
@@ -112,6 +113,16 @@ def _running(owner: Owner) -> Callable[[Path], None]:
     return refused
 
 
+def _up_again(folder: Path) -> None:
+    """`up` of a lab that goes on, with another port."""
+    lab_dir = LabDir(folder)
+    lab_dir.path.mkdir()
+    write_record(lab_dir.lab_path, Lab(work_dir="/"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabDir, "runs", True)
+        server_commands.up_command(folder, {"port": 5200, "artifacts": "s3://bucket/artifacts"})
+
+
 def _here() -> Owner:
     import platform
 
@@ -186,6 +197,7 @@ ROWS = (
     Refusal("notify.no-server", call=_with(os, lambda _: notify_command(), environ={})),
     Refusal("notify.no-address", call=_webhook("hooks.example.org/secret\n")),
     Refusal("server.cannot-listen", call=_port_in_use),
+    Refusal("server.other-options", call=_up_again),
     Refusal("server.service-does-not-start", call=_ended_service, place="server/logs/MLflow.log"),
     Refusal("server.deployments", call=_failed_deployment),
     Refusal("server.ended", call=_started_and_gone, place="server/logs/server.log"),
