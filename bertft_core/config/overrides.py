@@ -50,6 +50,8 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
             at = values["arms"] = _with_grids(values)
         if path == ("arms",) and isinstance(at, dict) and part not in at:
             raise _no_such_arm(part, at, override)
+        if path == () and part == "head" and isinstance(at.get(part), str):
+            at[part] = {"kind": at[part]}  # a head's name alone is short for it
         if isinstance(at, dict) and at.get(part) is None:
             if INDEX.fullmatch(below):
                 name = dotted((*path, part))

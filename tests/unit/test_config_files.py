@@ -53,6 +53,13 @@ def test_a_ready_study_loads_and_satisfies_the_schema_it_names(name):
     VALIDATOR.validate(read_yaml(path.read_text(), name)[0])
 
 
+def test_overrides_that_comments_of_ready_studies_offer_are_taken():
+    offered = [(name, key) for name in FILES for key in re.findall(r"#.*--set ([^`\s]+)", (CONFIGS / name).read_text())]
+    assert len(offered) >= 3
+    for name, override in offered:
+        assert load_study(CONFIGS / name, [override]).digest != load_study(CONFIGS / name).digest
+
+
 def test_the_schema_is_one_itself():
     assert json.loads(SCHEMA.read_text())["$schema"] == VALIDATOR.META_SCHEMA["$schema"]
     VALIDATOR.check_schema(json.loads(SCHEMA.read_text()))

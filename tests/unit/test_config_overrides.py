@@ -53,6 +53,13 @@ def test_a_new_arm_is_given_whole(tmp_path):
     assert (study.training_of("wide").batch_size, study.training_of("wide").learning_rate) == (64, 1e-4)
 
 
+def test_a_head_that_is_only_named_gets_settings_and_another_kind(tmp_path):
+    tags = changed("name: small", "name: small\nhead: token_classification\nmetric: f1")
+    assert load(tmp_path, tags, "head.crf=true").head == load(tmp_path, tags, "head={kind: token_classification, crf: true}").head
+    assert load(tmp_path, tags, "head.kind=regression", "metric=mse").head.kind == "regression"
+    assert "it belongs to kind: token_classification" in str(refusal(tmp_path, tags, "head.kind=regression", "head.crf=true"))
+
+
 def test_the_last_of_two_overrides_of_a_key_wins(tmp_path):
     assert load(tmp_path, STUDY, "seed=1", "seed=2").seed == 2
 
