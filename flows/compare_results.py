@@ -28,4 +28,11 @@ def compare_studies(studies: list[str], home: str = "") -> State[Any]:
         lambda: compare_command(studies, where, ComparisonRequest(), uri=None, output=None, as_json=False),
         key,
         f"{' and '.join(studies)} compared",
+        answer,
     )
+
+
+def answer(text: str, code: int) -> str:
+    """The first sentence of what the command prints: its tables have none, and its last line is where the page lies."""
+    blocks = (block.splitlines() for block in text.split("\n\n"))
+    return next((lines[0] for lines in blocks if lines and all(line.endswith(".") for line in lines)), "")

@@ -125,16 +125,26 @@ def name_by_message(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) 
             client.update_flow_run(flow_run.id, name=f"{flow_run.name}: {state.message}"[:MAX_NAME])
 
 
-def shown_as_artifact(command: Callable[[], int], key: str, title: str) -> State:
-    """Carry out a command of the terminal; what it prints becomes an artifact, its exit code the state of the flow run."""
+def last_line(text: str, code: int) -> str:
+    """What a command says last."""
+    return text.splitlines()[-1] if text else ""
+
+
+def shown_as_artifact(
+    command: Callable[[], int], key: str, title: str, message: Callable[[str, int], str] = last_line
+) -> State[Any]:
+    """Carry out a command of the terminal; what it prints becomes an artifact, its exit code the state of the flow run.
+
+    `message` makes the message of the state from both.
+    """
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         code = command()
     text = printed.getvalue().strip()
     get_run_logger().info(text)
     create_markdown_artifact(f"# {title}\n\n{fenced(text)}", key=key, description=title)
-    last = text.splitlines()[-1] if text else title
-    return Completed(message=last) if code == 0 else Failed(message=last)
+    said = message(text, code) or title
+    return Completed(message=said) if code == 0 else Failed(message=said)
 
 
 def show_moved(key: str, title: str, moved: list[MovedScore]) -> None:

@@ -50,7 +50,7 @@ def empty_folder(target: str | Path, home: Path) -> Path:
             path=folder,
             found=", ".join(sorted(each.name for each in folder.iterdir())[:3]),
             expected="a new or an empty folder: nothing is overwritten",
-            hint="name another folder, or remove this one",
+            hint="name another folder",
         )
     return folder
 

@@ -290,9 +290,11 @@ def test_what_a_command_prints_is_the_artifact_of_its_deployment(served, run, ho
     compared = started_by_hand(served, "compare-studies/compare-studies", studies=[STUDY], home=str(home))
     assert compared["state_type"] == "COMPLETED", served.log()
     assert "full" in artifact(served, compared, "comparison")
+    assert ".html" not in compared["state"]["message"]
     verified = started_by_hand(served, "verify-study/verify-study", study=STUDY, home=str(home))
     assert verified["state_type"] == "COMPLETED", served.log()
     assert "bitwise" in artifact(served, verified, "verification")
+    assert verified["state"]["message"] == "every run trained again is bitwise equal"
     listed = started_by_hand(served, "clean-up/clean-up", home=str(home))
     assert listed["state_type"] == "COMPLETED", served.log()
     unknown = started_by_hand(served, "verify-study/verify-study", study="nobody", home=str(home))
