@@ -113,6 +113,7 @@ def cases(tmp_path) -> dict[str, StudyResults]:
             label_counts={"negative": 1900, "positive": 100},
         ),
         "small": whole(tmp_path, sizes=LARGE | {"validation": 40, "test": 40}),
+        "small by choice": whole(tmp_path, sizes=LARGE | {"validation": 40}, data=reviews | {"subsample": {"validation": 40}}),
         "small and cut": with_card(cut, "validation", origin=origin),
     }  # fmt: skip
 
@@ -127,7 +128,18 @@ def test_every_override_of_every_hint_is_accepted_and_changes_the_study(tmp_path
     assert given == {
         "gentler_steps", "learn_more", "train_longer", "search_beyond", "set_warmup", "more_seeds_for_power", "more_seeds",
         "raise_max_length", "read_in_windows", "other_encoder", "weight_classes", "macro_f1", "larger_split",
+        "whole_split",
     }  # fmt: skip
+
+
+def test_a_split_of_which_the_study_takes_few_examples_gets_those_that_there_are(tmp_path):
+    subsample = {"validation": 40, "test": 900}
+    results = whole(
+        tmp_path, sizes=LARGE | {"validation": 40}, data={"source": "bundled", "name": "reviews", "subsample": subsample}
+    )
+    diagnosis = run_check("small_sets", results)
+    assert diagnosis is not None
+    assert [(each.code, each.overrides) for each in diagnosis.hints] == [("whole_split", ("data.subsample={test: 900}",))]
 
 
 def test_a_length_that_a_search_has_chosen_is_judged_and_not_set_against_the_search(tmp_path):

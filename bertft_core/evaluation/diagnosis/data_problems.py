@@ -17,6 +17,7 @@ from bertft_core.evaluation.diagnosis.hint_overrides import accepted
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
 from bertft_core.evaluation.diagnosis.stored_study import encoder_of, open_splits, row_of
 from bertft_core.recipes.input_lengths import CPU_WINDOW, USUAL_LIMIT, at_least
+from bertft_core.recipes.study_yaml import inline
 from bertft_core.records import DataFinding, DatasetCard
 from bertft_core.storage.study_results import StudyResults
 
@@ -230,7 +231,11 @@ def _of_draws(card: DatasetCard, split: str) -> dict[str, Any]:
 
 
 def larger_split(results: StudyResults, split: str) -> DiagnosisHint:
-    """More examples for a split, by a larger share too where it is cut from the training set."""
+    """More examples for a split: all that there are, where the study takes some, or a larger share of the training set."""
+    taken = results.study.data.subsample
+    if split in taken:
+        others = {name: n for name, n in taken.items() if name != split}
+        return hint("whole_split", f"data.subsample={inline(others)}", split=split)
     override = f"data.split.{split}_ratio={LARGE_RATIO}"
     ratio = getattr(results.study.data.split, f"{split}_ratio", None) or 0.0
     is_cut = results.card.splits[split].origin.cut_from_train and ratio < LARGE_RATIO and accepted(results.study, override)

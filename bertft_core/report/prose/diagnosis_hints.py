@@ -58,6 +58,7 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "macro_f1": lambda v, o: f"use a metric that gives classes equal weight: {o[0]}",
     "collect_rare_classes": lambda v, o: "or collect more examples of the rare classes",
     "larger_split": lambda v, o: f"label more examples for {v['split']}" + "".join(f", or hold out more: {more}" for more in o),
+    "whole_split": lambda v, o: f"use all examples of {v['split']}, or more of them: {o[0]}",
     "search_beyond": lambda v, o: o[0],
     "add_values": lambda v, o: f"add values beyond the {v['end']} end to {v['key']}",
     "unusual_rate": lambda v, o: _unusual_rate(v),
