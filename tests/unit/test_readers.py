@@ -194,6 +194,9 @@ def test_a_key_that_stands_twice_in_a_json_object_is_refused_with_its_line(tmp_p
 def test_a_folder_in_place_of_a_file_is_reported_as_one(tmp_path):
     (tmp_path / "data").mkdir()
     assert refused(tmp_path / "data").found == "a folder without files"
+    for name in ("LICENSE", "README.md", "study.yaml"):
+        write(tmp_path / "data" / name, "about the data")
+    assert refused(tmp_path / "data").hint == f"name a file in it, such as {tmp_path / 'data' / 'LICENSE'}"
     write(tmp_path / "data" / "train.csv", "text,label\na,x\n")
     error = refused(tmp_path / "data")
     assert error.problem == "this is a folder, not a file"

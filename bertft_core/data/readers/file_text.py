@@ -185,7 +185,8 @@ def no_file(path: Path, expected: str, check: str) -> UserError:
     if path.is_dir():
         inside = sorted(item.name for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
         holds = f"a folder with {shorten(', '.join(inside), 120)}" if inside else "a folder without files"
-        hint = f"name a file in it, such as {path / inside[0]}" if inside else check
+        data = [name for name in inside if Path(name).suffix.lower() not in ("", ".md", *CONFIGS)]
+        hint = f"name a file in it, such as {path / (data or inside)[0]}" if inside else check
         problem = "this is a folder, not a file"
         return UserError(problem, code="file.is-folder", path=path, found=holds, expected=expected, hint=hint)
     if path.exists():
