@@ -15,6 +15,7 @@ SHA256_PATTERN = "^[0-9a-f]{64}$"
 """Names of studies, which are folders."""
 
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 LARGEST = 2**31 - 1
 """Of a count that costs no memory by itself; what makes a list of its length has a smaller bound of its own."""
 
@@ -81,7 +82,7 @@ def wrong_value(message: str, hint: str) -> PydanticCustomError:
 
 def canonical_json(value: Any) -> str:
     """JSON of plain values with sorted keys and no white space: equal values give equal text on every machine."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return CANONICAL.encode(value)
 
 
 def digest_of(value: Any) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bertft_core.config.data_settings import RESERVED_SPLITS, DataConfig
 from bertft_core.data import near_duplicates
-from bertft_core.data.examples import Example, RawSplit, folded, shorten
+from bertft_core.data.examples import Example, Label, RawSplit, folded, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenizer_facts import NO_FACTS, TokenizerFacts
 from bertft_core.records import DataFinding
@@ -24,6 +24,8 @@ MIN_CHARACTERS = 3
 """Letters and digits of a text that is not very short."""
 LONG_ENOUGH = re.compile(rf"(?:[^\W_].*?){{{MIN_CHARACTERS}}}", re.DOTALL)
 N_SHOWN = 3
+Near = dict[tuple[tuple[str, ...], ...], NDArray[np.int64]]
+"""Texts → their nearest near-duplicates in train, found once for all arms."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,13 @@ class PreparedData:
     tokenizer: TokenizerFacts = NO_FACTS
     settings: DataConfig | None = None
     """The study's data section; without it, checks that ask how files are read find nothing."""
-    near: dict[tuple[tuple[str, ...], ...], NDArray[np.int64]] = field(default_factory=dict)
-    """Texts → their nearest near-duplicates in train, found once for all arms."""
+    near: Near = field(default_factory=dict)
 
 
 def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that occur more than once in a split, ignoring case and white space."""
     for name, split in data.raw.items():
-        groups = [group for group in _by_key(split).values() if len(group) > 1]
-        copies = [example for group in groups for example in group[1:]]
+        copies = [example for group in split.copies for example in group[1:]]
         if copies:
             yield DataFinding(check="duplicates", split=name, count=len(copies), examples=places(split, copies))
 
@@ -53,8 +53,7 @@ def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
 def find_conflicts(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that occur more than once with different labels."""
     for name, split in data.raw.items():
-        groups = _by_key(split).values()
-        conflicting = [group[-1] for group in groups if len({example.label for example in group}) > 1]
+        conflicting = [group[-1] for group in split.copies if len({example.label for example in group}) > 1]
         if conflicting:
             yield DataFinding(check="conflicting_labels", split=name, count=len(conflicting), examples=places(split, conflicting))
 
@@ -71,7 +70,10 @@ def find_overlap(data: PreparedData) -> Iterator[DataFinding]:
 def find_conflicting_overlap(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that are in two splits with different labels: one of the two is wrong, whatever a model answers."""
     for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
-        known = {key: {example.label for example in group} for key, group in _by_key(left).items()}
+        known: dict[tuple[str, ...], set[Label]] = {key: set() for key in set(left.keys).intersection(right.keys)}
+        for example, key in zip(left.examples, left.keys, strict=True):
+            if key in known:
+                known[key].add(example.label)
         keyed = zip(right.examples, right.keys, strict=True)
         other = [example for example, key in keyed if key in known and example.label not in known[key]]
         if other:
@@ -102,15 +104,7 @@ def find_shared_groups(data: PreparedData) -> Iterator[DataFinding]:
 def find_near_duplicates(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that are nearly as in train, and not copies, which `find_overlap` finds: scores on them are too good."""
     train = data.raw["train"]
-    copies, rest = set(_folded(train)), [(name, split) for name, split in data.raw.items() if name != "train"]
-    others = [
-        (name, e) for name, split in rest for e, key in zip(split.examples, _folded(split), strict=True) if key not in copies
-    ]
-    key = tuple(example.compared for example in (*train.examples, *(example for _, example in others)))
-    if key not in data.near:
-        texts = [near_duplicates.text_of(parts) for parts in key]
-        data.near[key] = near_duplicates.nearest_of(texts[: len(train.examples)], texts[len(train.examples) :])
-    nearest = data.near[key]
+    others, nearest = look_for_near(data.raw, data.near)
     for name in data.raw:
         pairs = [(e, train.examples[k]) for (split, e), k in zip(others, nearest, strict=True) if split == name and k >= 0]
         if pairs:
@@ -119,6 +113,20 @@ def find_near_duplicates(data: PreparedData) -> Iterator[DataFinding]:
             yield DataFinding(
                 check="near_duplicates", split=name, count=len(pairs), numbers=numbers, names=("train",), examples=tuple(shown)
             )
+
+
+def look_for_near(raw: Mapping[str, RawSplit], known: Near) -> tuple[list[tuple[str, Example]], NDArray[np.int64]]:
+    """Of every example that is neither in train nor a copy of one its split, and its nearest in train; kept in `known`."""
+    train = raw["train"]
+    copies, rest = set(_folded(train)), [(name, split) for name, split in raw.items() if name != "train"]
+    others = [
+        (name, e) for name, split in rest for e, key in zip(split.examples, _folded(split), strict=True) if key not in copies
+    ]
+    key = tuple(example.compared for example in (*train.examples, *(example for _, example in others)))
+    if key not in known:
+        texts = [near_duplicates.text_of(parts) for parts in key]
+        known[key] = near_duplicates.nearest_of(texts[: len(train.examples)], texts[len(train.examples) :])
+    return others, known[key]
 
 
 def _folded(split: RawSplit) -> Iterator[tuple[str, ...]]:
@@ -182,13 +190,6 @@ def find_most(splits: Iterable[PreparedData], checks: Iterable[Check]) -> tuple[
             key = (finding.check, finding.split, finding.names)
             most[key] = max(most.get(key, finding), finding, key=lambda each: each.count)
     return tuple(most.values())
-
-
-def _by_key(split: RawSplit) -> dict[tuple[str, ...], list[Example]]:
-    groups: dict[tuple[str, ...], list[Example]] = {}
-    for example, key in zip(split.examples, split.keys, strict=True):
-        groups.setdefault(key, []).append(example)
-    return groups
 
 
 def places(split: RawSplit, examples: Iterable[Example]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +110,15 @@ class RawSplit:
     def keys(self) -> tuple[tuple[str, ...], ...]:
         """The `key` of every example."""
         return tuple(example.key for example in self.examples)
+
+    @cached_property
+    def copies(self) -> tuple[tuple[Example, ...], ...]:
+        """The examples of every key that several have, in order of first occurrence."""
+        groups: dict[tuple[str, ...], list[Example]] = {key: [] for key, n in Counter(self.keys).items() if n > 1}
+        for example, key in zip(self.examples, self.keys, strict=True):
+            if key in groups:
+                groups[key].append(example)
+        return tuple(map(tuple, groups.values()))
 
     @property
     def label_counts(self) -> dict[str, int]:

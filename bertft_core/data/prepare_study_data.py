@@ -1,13 +1,12 @@
 """Prepare a study's data: read, split, check, tokenise once, store by fingerprint."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.data_settings import DataConfig
@@ -16,7 +15,7 @@ from bertft_core.config.strategy_settings import replay_of
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arm_errors import naming_arm
-from bertft_core.data.data_findings import BETWEEN_SPLITS, OF_EVERY_HEAD, PreparedData, find_all, find_most
+from bertft_core.data.data_findings import BETWEEN_SPLITS, OF_EVERY_HEAD, Near, PreparedData, find_all, find_most, look_for_near
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
@@ -55,8 +54,8 @@ class ReadData:
     """File of further training examples → these; each arm adds its own."""
     labels: tuple[str, ...]
     repairs: tuple[DataFinding, ...]
-    near: dict[tuple[tuple[str, ...], ...], NDArray[np.int64]] = field(default_factory=dict)
-    """Near-duplicates that were found already; see `PreparedData`."""
+    near: Near = field(default_factory=dict)
+    """Near-duplicates that were found already."""
 
     def repairs_of(self, data: DataConfig) -> tuple[DataFinding, ...]:
         """What was repaired in the splits, and in those further examples that these data add."""
@@ -169,17 +168,22 @@ def _card_of(
     whole = alignment.for_training(with_extra(cut, {path: read.extra[path] for path in data.extra_train}), data)
     splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
     store = PreparedStore(study, *proved, read.labels, home, tell)
-    stored = store.stored(splits, lambda: _tokenised(alignment, splits, read.labels, encoder, data))
-    draws = [] if drawn is None else [store.taken(stored, draw) for draw in drawn_splits(splits, drawn, data, study.seed)]
     facts = tokenizer_facts(encoder.directory)
 
     def seen(of: StoredSplits) -> PreparedData:
         return PreparedData(of.splits, of.prepared, read.labels, data.max_length, facts, data, read.near)
 
+    with ThreadPoolExecutor(1) as beside:  # numpy and the tokenizer leave the interpreter to each other
+        looked = None if drawn else beside.submit(look_for_near, splits, read.near)
+        stored = store.stored(splits, lambda: _tokenised(alignment, splits, read.labels, encoder, data))
+        own = find_all(seen(stored), alignment.checks)
+        if looked is not None:
+            looked.result()
+    draws = [] if drawn is None else [store.taken(stored, draw) for draw in drawn_splits(splits, drawn, data, study.seed)]
     # near-duplicates are looked for in the first split of a design, which takes long enough
     across = find_all(seen(draws[0] if draws else stored), OF_EVERY_HEAD)
     across += find_most(map(seen, draws), [check for check in alignment.checks if check in BETWEEN_SPLITS])
-    findings = read.repairs_of(data) + fitted + find_all(seen(stored), alignment.checks) + across
+    findings = read.repairs_of(data) + fitted + own + across
     if not draws:
         return store.card(stored, findings)
     cards = tuple(store.card(draw, ()) for draw in draws)

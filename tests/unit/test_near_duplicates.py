@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bertft_core.config import UserError, parse_study
 from bertft_core.config.data_settings import SplitConfig
-from bertft_core.data import near_duplicates, shingles
+from bertft_core.data import near_duplicates, prepare_study_data, shingles
 from bertft_core.data.near_duplicates import near_blocks, nearest_of, normalised
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.shingles import shingle_sets, signatures
@@ -110,3 +113,24 @@ def test_signatures_differ_in_no_more_bits_than_the_sets_in_shingles(monkeypatch
         different = np.array([len(own ^ other) for other in members])
         bits = np.bitwise_count(marks ^ marks[i]).sum(axis=1)
         assert ((bits <= different) & (bits % 2 == different % 2)).all()
+
+
+@pytest.mark.parametrize("runs_at_once", [True, False], ids=["before", "after"])
+def test_when_they_are_looked_for_changes_nothing(tmp_path, monkeypatch, runs_at_once):
+    class Alone(ThreadPoolExecutor):
+        """Does what it is given before all else, or leaves it undone."""
+
+        def submit(self, function, /, *given):
+            done = Future()
+            done.set_result(function(*given) if runs_at_once else None)
+            return done
+
+    config = parse_study(study(tmp_path))
+    beside = prepare_data(config, home_dir=tmp_path / "beside")
+    monkeypatch.setattr(prepare_study_data, "ThreadPoolExecutor", Alone)
+    alone = prepare_data(config, home_dir=tmp_path / "alone")
+    assert alone.findings == beside.findings
+    assert alone.fingerprint == beside.fingerprint
+    for name in alone.splits:
+        files = [Path(card.directory, f"{name}.arrow").read_bytes() for card in (alone, beside)]
+        assert files[0] == files[1]
