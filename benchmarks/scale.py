@@ -1,4 +1,4 @@
-"""What commands cost on a study of many records: CPU seconds and the peak memory of their largest process.
+"""What commands cost on a study of many records: CPU seconds, seconds, and the peak memory of their largest process.
 
 A small study is trained, and its records are copied with other seeds and other answers (benchmarks/many_records.py). With
 `--before CHECKOUT` the commands of another version are measured in turn with those of this one, on the same study, and the files
@@ -174,13 +174,14 @@ def command(checkout: Path, words: str, config: Path, home: Path) -> Cost:
 
 
 def rows(costs: dict[str, dict[str, Cost]]) -> list[tuple[str, ...]]:
-    """The table: of each command seconds and memory of every version, and the ratio of two."""
+    """The table: of each command CPU seconds, seconds and memory of every version, and the ratio of the CPU seconds of two."""
     names = list(costs)
-    header = ("", *(f"CPU s, {name}" for name in names), *(f"MiB, {name}" for name in names))
+    header = ("", *(f"{kind}, {name}" for kind in ("CPU s", "s", "MiB") for name in names))
     table: list[tuple[str, ...]] = [(*header, *(("CPU ratio",) if len(names) > 1 else ()))]
     for each in costs[names[-1]]:
         found = [costs[name][each] for name in names]
-        cells = [f"{one.cpu_seconds:.2f}" for one in found] + [f"{one.peak_bytes / MIB:,.0f}" for one in found]
+        cells = [f"{one.cpu_seconds:.2f}" for one in found] + [f"{one.wall_seconds:.2f}" for one in found]
+        cells += [f"{one.peak_bytes / MIB:,.0f}" for one in found]
         ratio = [f"{found[-1].cpu_seconds / found[0].cpu_seconds:.2f}"] if len(names) > 1 else []
         table.append((f"`{TITLES.get(each, each)}`", *cells, *ratio))
     return table
@@ -192,7 +193,8 @@ def page(costs: dict[str, dict[str, Cost]], alike: bool | None, facts: dict[str,
     lines = [
         "# Commands on a study of many runs",
         "",
-        "CPU time of each command and all that it waited for, and resident memory of its largest process.",
+        "CPU time of each command and all that it waited for, its time on the clock, and resident memory of",
+        "its largest process.",
         "Other work on the machine makes every time longer, so the ratio counts."
         f" {'Once each' if rounds == 1 else f'Medians of {rounds} rounds'};",
         f"made by `benchmarks/scale.py`.{compared}",

@@ -5,6 +5,7 @@ statistics took twice the processor time so, and no less time on the clock where
 """
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -18,6 +19,10 @@ NAMES = (
 )
 """How OpenBLAS is built into numpy: as in its wheels, or as systems have it."""
 
+_LOCK = threading.Lock()
+_OPEN: list[int] = []
+"""Threads that each block which has not ended has found, the first one first."""
+
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
@@ -27,12 +32,16 @@ def one_blas_thread() -> Iterator[None]:
         yield
         return
     n_threads, set_threads = functions
-    before = n_threads()
-    set_threads(1)
+    with _LOCK:
+        _OPEN.append(n_threads())
+        set_threads(1)
     try:
         yield
     finally:
-        set_threads(before)
+        with _LOCK:
+            before = _OPEN.pop()  # of blocks in several threads the first has seen what was before all of them
+            if not _OPEN:
+                set_threads(before)
 
 
 def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:

@@ -120,8 +120,12 @@ def test_matrix_products_have_their_threads_again_after_the_block():
     before = n_threads()
     set_threads(2)
     try:
-        with one_blas_thread():
+        first, second = one_blas_thread(), one_blas_thread()
+        with first:
+            second.__enter__()
             assert n_threads() == 1
+        assert n_threads() == 1, "another thread is still within its block"
+        second.__exit__(None, None, None)
         assert n_threads() == 2
     finally:
         set_threads(before)
