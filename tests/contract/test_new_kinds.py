@@ -228,7 +228,7 @@ def add_head(core: Path) -> None:
     union = "AnyHead = ClassificationHead"
     changed(core / "config" / "head_settings.py", (f"\n{union}", f"{HEAD_CONFIG}{union} | LengthHead"))
     (core / "metrics" / "length.py").write_text(METRICS)
-    entered(core / "metrics" / "__init__.py", "length", "ensembles", METRICS_ENTRY, "METRICS: dict[str, TaskMetrics] = {\n")
+    entered(core / "metrics" / "every_task.py", "length", "ensembles", METRICS_ENTRY, "METRICS: dict[str, TaskMetrics] = {\n")
     for folder, content, name in (("data/alignment", ALIGNMENT, "ALIGNMENT"), ("heads", HEAD, "HEAD")):
         (core / folder / "length.py").write_text(content)
         entry, last = f'    "length": length.{name},\n', f'    "masked_lm": masked_lm.{name},\n'
