@@ -4,6 +4,7 @@ Both take the next item when they have done the last. What the fork finds comes 
 is lost with it. An item on which it fails is done here, and what goes wrong with it is raised here.
 """
 
+import io
 import json
 import os
 import signal
@@ -87,6 +88,7 @@ def _answer(work: Callable[[Item], str], items: Sequence[Item], turns: int, answ
     """The whole life of the fork. It says nothing and leaves what its parent has opened as it is."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        sys.stdout = sys.stderr = io.StringIO()  # a thread may have held the locks of the parent's: here nobody gives them back
         found = {}
         with suppress(Exception):  # the parent does this one again, and what is not drawn
             for turn, text in _done(work, items, turns):
