@@ -38,7 +38,7 @@ def clean_command(name: str | None, home: Path | None, *, yes: bool, as_json: bo
     if as_json:
         say_json({"home": str(where), "deleted": yes, "n_bytes": total, "files": values_of(leftovers, where)})
     elif not leftovers:
-        say("nothing to delete")
+        say("nothing to delete" if where.is_dir() else f"nothing to delete: there is no {where}")
     elif yes:
         say(f"deleted: {len(leftovers)} files and folders, {size_words(total)}")
     else:

@@ -99,6 +99,11 @@ def test_what_a_study_does_not_need_is_listed_and_stays_until_asked_for(home, ca
     assert sum(path.endswith("model.safetensors") for path in files(home)) == 2, "the best seed of each arm"
 
 
+def test_a_home_that_is_mistyped_is_said_to_be_none(tmp_path, capsys):
+    assert clean(capsys, tmp_path / "hmoe") == f"nothing to delete: there is no {tmp_path / 'hmoe'}\n"
+    assert not (tmp_path / "hmoe").exists()
+
+
 def _parts(path: str) -> list[str]:
     """A listed path may be the folder that a file lies in."""
     return [f"  {parent} " for parent in (path, *map(str, Path(path).parents))]
