@@ -48,7 +48,6 @@ def spread(operation: Callable[..., Tensor], *operands: Tensor | None) -> Tensor
 
 
 def _tried(operation: Callable[..., Tensor], operands: tuple[Tensor | None, ...], own: int, cores: int) -> float | None:
-    operation(*operands)  # the first time takes longer
     started = time.perf_counter()
     result = operation(*operands)
     seconds = time.perf_counter() - started
