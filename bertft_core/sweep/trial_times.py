@@ -1,4 +1,4 @@
-"""When a trial began and ended, in an Optuna journal: the times of its runs, not of the batch in which it is asked for and told.
+"""When a trial began and ended, in an Optuna journal: as its runs did. Its batch is sampled before them and recorded after them.
 
 Optuna writes the time of the clock into every change of a trial's state. Here these times can be given; which entries carry one,
 and in which form, is left to Optuna.

@@ -8,7 +8,7 @@ import time
 SETTLED_SECONDS = 1.0
 """How long cores have to have been free: between two runs a slot is free for a moment."""
 N_JUDGED = 200
-"""Operations after which it is looked at whether the cores have saved time."""
+"""Operations after which it is decided whether the cores have saved time."""
 REST_SECONDS = 15.0
 """How long they are left alone where they have not: something else computes on them."""
 

@@ -8,9 +8,10 @@ import sys
 import threading
 
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from bertft_core import two_processes
-from bertft_core.statistics.blas_threads import _functions, one_blas_thread
+from bertft_core.statistics.blas_threads import one_blas_thread
 from bertft_core.two_processes import in_two_processes, second_process
 from tests.helpers import fork_checks
 from tests.helpers.waiting import PATIENCE_SECONDS
@@ -37,19 +38,17 @@ def test_beside_another_thread_nothing_is_forked(monkeypatch):
 
 
 def test_matrix_products_have_their_threads_again_after_the_block():
-    functions = _functions()
-    if functions is None:
-        pytest.skip("numpy is built with another library than OpenBLAS")
-    n_threads, set_threads = functions
-    before = n_threads()
-    set_threads(2)
-    try:
+    blas = ThreadpoolController().select(user_api="blas")
+
+    def n_threads() -> set[int]:
+        return {library["num_threads"] for library in blas.info()}
+
+    with blas.limit(limits=2):
+        assert n_threads() == {2}
         first, second = one_blas_thread(), one_blas_thread()
         with first:
             second.__enter__()
-            assert n_threads() == 1
-        assert n_threads() == 1, "another thread is still within its block"
+            assert n_threads() == {1}
+        assert n_threads() == {1}, "another thread is still within its block"
         second.__exit__(None, None, None)
-        assert n_threads() == 2
-    finally:
-        set_threads(before)
+        assert n_threads() == {2}
