@@ -1,11 +1,11 @@
-"""Runs that train before Prefect's tasks for them are there; the tasks adopt them.
+"""Runs that train before Prefect's tasks for them are there; the tasks wait for them.
 
 Prefect's server needs many seconds to start, and seconds to start a task where its database is busy. Slots wait for neither.
 """
 
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 from bertft_core.planning.run_order import balanced, calculated_seconds
@@ -15,6 +15,8 @@ from bertft_core.training.device_sharing import wants_trial
 from tasks.protocols import Progress, RunLog, SlotPool
 from tasks.stored_runs import StoredRuns
 from tasks.study_session import Session
+
+Promise = tuple[RunSpec, Future[None]]
 
 
 def train_on_slot(spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, progress: Progress) -> None:
@@ -37,8 +39,9 @@ class EarlyRuns:
         self._decided: list[RunSpec] | None = None
         self._seconds = calculated_seconds(card)
         self._begun: dict[str, Future[None]] = {}
-        self._taken: set[str] = set()
-        """The runs whose tasks came first and begin them themselves."""
+        """The runs that threads train or will train, by digest, until a task waits for them."""
+        self._promised: list[Future[None]] = []
+        """Of the runs that were asked for last."""
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
     def share_devices(self) -> None:
@@ -59,62 +62,71 @@ class EarlyRuns:
             self._decided = wanted.of_arms(decided_arms(study, {})).unanswered(records)
         return self._decided
 
-    def _unfinished(self) -> Iterator[RunSpec]:
-        for spec in balanced(self._decided_runs(), self._seconds, self._session.progress.n_slots):
-            if self.stored.finished(spec) is None:
-                yield spec
-
     def begin_decided(self) -> None:
-        """Train what no search decides; see `begin`."""
-        self.begin(self._unfinished())
+        """Train on every slot what no search decides, until `stop`. Returns at once."""
+        self._start(self._promised_one_by_one())
+
+    def _promised_one_by_one(self) -> Iterator[Promise]:
+        for spec in balanced(self._decided_runs(), self._seconds, self._session.progress.n_slots):
+            if spec.digest not in self._begun and self.stored.finished(spec) is None:
+                yield self._promise(spec)
 
     def begin(self, specs: Iterable[RunSpec]) -> None:
-        """Train them on every slot in this order, until `stop` or until one fails: tasks begin the others. Returns at once."""
+        """Train these on every slot in this order, until `stop` or until one fails: tasks begin the others. Returns at once."""
         with self._lock:
-            self._stopped, self._taken, in_order = threading.Event(), set(), iter(specs)
+            promises = [self._promise(spec) for spec in specs if spec.digest not in self._begun]
+            self._promised = [future for _, future in promises]
+        self._start(iter(promises))
+
+    def _promise(self, spec: RunSpec) -> Promise:
+        return spec, self._begun.setdefault(spec.digest, Future())
+
+    def _start(self, promises: Iterator[Promise]) -> None:
+        self._stopped = threading.Event()
         for _ in range(self._session.slots.n):
-            threading.Thread(target=self._work, args=(in_order, self._stopped), daemon=True).start()
+            threading.Thread(target=self._work, args=(promises, self._stopped), daemon=True).start()
 
     def stop(self) -> None:
         """Begin no more runs; those that are begun go on."""
         self._stopped.set()
         with self._lock:  # the one that is just being begun
-            pass
+            for future in self._promised:
+                future.cancel()  # where it has not begun
 
     def has_begun(self, spec: RunSpec) -> bool:
-        """The run of this spec was begun, and no task has adopted it."""
+        """The run of this spec was begun, or will be, and no task waits for it."""
         return spec.digest in self._begun
 
-    def adopted(self, spec: RunSpec) -> Future[None] | None:
-        """The run of this spec, if it was begun; it is given away once, so that a second attempt trains anew.
+    def is_trained(self, spec: RunSpec) -> bool:
+        """Wait until the run of this spec has ended, and raise what it raised; False where the caller has to train it.
 
-        None where it was not: then the caller begins it, and nobody else does.
+        It is waited for once, so that a second attempt trains anew.
         """
-        with self._lock:
-            self._taken.add(spec.digest)
-            return self._begun.pop(spec.digest, None)
+        begun = self._begun.pop(spec.digest, None)
+        try:
+            return begun is not None and begun.result() is None
+        except CancelledError:
+            return False
 
-    def _work(self, specs: Iterator[RunSpec], stopped: threading.Event) -> None:
-        while (begun := self._next(specs, stopped)) is not None:
+    def _work(self, promises: Iterator[Promise], stopped: threading.Event) -> None:
+        while (begun := self._next(promises, stopped)) is not None:
             spec, future = begun
             run_dir, log, progress = self._session.dir.run_dir(spec.digest), self._session.tracker, self._session.progress
             try:
                 train_on_slot(spec, run_dir, slots=self._session.slots, log=log, progress=progress)
-            except BaseException as error:  # the task that adopts the run raises it, and tries again or not
-                stopped.set()
+            except BaseException as error:  # the task that waits for the run raises it, and tries again or not
+                if not stopped.is_set():
+                    self.stop()
                 future.set_exception(error)
             else:
                 future.set_result(None)
 
-    def _next(self, specs: Iterator[RunSpec], stopped: threading.Event) -> tuple[RunSpec, Future[None]] | None:
+    def _next(self, promises: Iterator[Promise], stopped: threading.Event) -> Promise | None:
         with self._lock:
             try:
-                for spec in specs:
-                    if stopped.is_set():
-                        return None
-                    if spec.digest not in self._begun and spec.digest not in self._taken:
-                        self._begun[spec.digest] = Future()
-                        return spec, self._begun[spec.digest]
+                while not stopped.is_set() and (promise := next(promises, None)) is not None:
+                    if promise[1].set_running_or_notify_cancel():
+                        return promise
             except BaseException:  # the flow meets it again, where it is reported
                 stopped.set()
         return None

@@ -41,15 +41,12 @@ def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
 def train_run(
     spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, progress: Progress, early: EarlyRuns | None = None
 ) -> RunRecord:
-    """Train one run on a slot of its own, or adopt it from those begun `early`; see `bertft_core.training.run.train_run`.
+    """Train one run on a slot of its own, or wait for it where it was begun `early`; see `bertft_core.training.run.train_run`.
 
     Raises `WorkerDied`, `RunFailed` or `UserError`; a retry resumes from the run's checkpoint.
     """
-    begun = None if early is None else early.adopted(spec)
-    if begun is None:
+    if early is None or not early.is_trained(spec):
         train_on_slot(spec, run_dir, slots=slots, log=log, progress=progress)
-    else:
-        begun.result()
     record = read_record(run_dir / "record.json", RunRecord)
     if record is None or record.digest != spec.digest:
         raise RuntimeError(f"the worker ended the run without a record in {run_dir}")

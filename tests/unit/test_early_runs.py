@@ -122,7 +122,7 @@ def test_runs_do_not_wait_for_their_tasks(tmp_path):
     assert len(session.started) == len(session.specs)
 
 
-def test_a_run_whose_task_comes_first_is_begun_by_the_task_alone(tmp_path):
+def test_a_task_that_comes_first_waits_for_its_turn(tmp_path):
     session = Session(tmp_path, n_slots=1)
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
     first, second, third = session.specs[:3]
@@ -130,11 +130,28 @@ def test_a_run_whose_task_comes_first_is_begun_by_the_task_alone(tmp_path):
     until(lambda: session.started == [first])
     task = threading.Thread(target=adopt, args=(session, early, second))
     task.start()
-    until(lambda: second.digest in early._taken)
+    until(lambda: not early.has_begun(second))
     session.may_end.set()
     task.join(PATIENCE_SECONDS)
     until(lambda: third in session.started)
-    assert sorted(map(session.specs.index, session.started)) == [0, 1, 2]
+    assert session.started == [first, second, third]
+
+
+def test_after_a_failure_tasks_begin_the_others(tmp_path):
+    session = Session(tmp_path, n_slots=1, failures={1: RuntimeError("the first attempt")})
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    first, second, third = session.specs[:3]
+    early.begin([first, second, third])
+    until(lambda: session.started == [first])
+    waiting = threading.Thread(target=adopt, args=(session, early, second))
+    waiting.start()
+    until(lambda: not early.has_begun(second))
+    session.may_end.set()
+    with pytest.raises(RuntimeError, match="the first attempt"):
+        adopt(session, early, first)
+    waiting.join(PATIENCE_SECONDS)
+    assert session.started == [first, second]
+    assert adopt(session, early, third).digest == third.digest
 
 
 def test_what_a_study_asks_for_again_is_begun_again(tmp_path):
